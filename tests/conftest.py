@@ -1,0 +1,64 @@
+"""What every test may count on: the recordings' folder, and an event loop that nobody blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LONGEST_CALLBACK_S = 1.0
+"""Wall time one callback may hold the loop. Generous: two busy cores must not make a healthy test fail."""
+
+
+def corpus_folder() -> Path:
+    """Where the recordings of real servers lie: $VETTING_CORPUS, else ../shared/corpus from the repository's root."""
+    return Path(os.environ.get("VETTING_CORPUS") or REPOSITORY.parent / "shared" / "corpus")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of recordings; a test that needs it says so by skipping where it is absent."""
+    folder = corpus_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder} (VETTING_CORPUS names another folder)")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything under tests/lab needs the virtual rack, whether its author remembered the mark or not."""
+    lab = REPOSITORY / "tests" / "lab"
+    for item in items:
+        if lab in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_blocks_the_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test in which one callback held the event loop: in the field that is a missed heartbeat."""
+    if request.node.get_closest_marker("allow_blocking"):
+        yield
+        return
+    run = asyncio.Handle._run  # type: ignore[attr-defined]
+    held: list[str] = []
+
+    def timed(handle: asyncio.Handle) -> None:
+        began = time.perf_counter()
+        run(handle)
+        if (took_s := time.perf_counter() - began) > LONGEST_CALLBACK_S:
+            held.append(f"{took_s:.2f} s in {handle!r}")
+
+    monkeypatch.setattr(asyncio.Handle, "_run", timed)
+    yield
+    if held:
+        pytest.fail("the event loop was blocked: " + "; ".join(held), pytrace=False)
