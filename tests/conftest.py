@@ -49,7 +49,7 @@ def _nobody_blocks_the_loop(request: pytest.FixtureRequest, monkeypatch: pytest.
     if request.node.get_closest_marker("allow_blocking"):
         yield
         return
-    run = asyncio.Handle._run  # type: ignore[attr-defined]
+    run = asyncio.Handle._run
     held: list[str] = []
 
     def timed(handle: asyncio.Handle) -> None:
