@@ -1,0 +1,1 @@
+"""WHAT IS TRUE: values and rules. No input or output, no clock, no asyncio, no database."""

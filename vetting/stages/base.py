@@ -1,0 +1,110 @@
+"""What a stage is, and the whole world that it may touch.
+
+A stage says what it does to the host and what it concludes. Everything else comes in by `Deps`: programs, files, time,
+the run's assignment; everything said on the way goes out by it. The agent brings the real one, tests a scripted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
+from vetting.domain.inventory import Inventory
+from vetting.domain.outcome import Finding, Outcome, ToolRun
+from vetting.domain.profiles import Profile
+
+LineSink = Callable[[str, str], None]  # (stream name, line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What this run asks of this host: the same for all stages."""
+
+    run_id: int
+    profile: Profile
+    expected: ExpectedSpec
+    expected_disks: tuple[ExpectedDisk, ...]
+    non_destructive: bool
+    live_image: bool
+    iperf_host: str = ""
+    iperf_port: int = 0  # 0: the orchestrator has none for us, an ERROR of Network
+    override_flags: tuple[str, ...] = ()  # of this attempt: "wipe_probe", "accept_differences"
+    permit: str = ""
+    permit_key: str = ""
+    inventory: Inventory | None = None  # as found by this run's Inventory stage; None before it
+
+
+class Deps(Protocol):
+    """A stage's whole world."""
+
+    @property
+    def job(self) -> Job: ...
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        limit_s: float,
+        on_line: LineSink | None = None,
+        env: Mapping[str, str] | None = None,
+        heavy: bool = False,
+        keep: str = "",
+    ) -> ToolRun:
+        """Runs a program in the stage's own process group and cgroup and keeps what it said as evidence.
+
+        `heavy`: it is load, and the first to go when memory runs out (choom, memory limit that spares the agent).
+        `keep`: name of the artifact that takes its whole output; empty for "<tool>-<n>.txt".
+        Never judges. Raises ToolMissing, which the runner turns into an ERROR of the stage.
+        """
+
+    def own_program(self, verb: str) -> list[str]:
+        """argv that starts a verb of this very program (`surface`)."""
+
+    def read(self, path: str) -> str:
+        """Text of a small file, sysfs or procfs. Raises OSError."""
+
+    def glob(self, pattern: str) -> list[str]:
+        """Paths that match, sorted; absolute pattern, relative to the configured root."""
+
+    def scratch(self, name: str) -> str:
+        """Path of a file in this attempt's own directory, which is removed after the stage."""
+
+    def write_scratch(self, name: str, data: bytes) -> str:
+        """Writes such a file (0600) and returns its path."""
+
+    def monotonic(self) -> float:
+        """Seconds, the host's monotonic clock."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def sample(self, series: str, value: float, unit: str) -> None:
+        """A live sample, dated now, into the sensor mux."""
+
+    def progress(self, done: float, of: float, unit: str, note: str = "") -> None:
+        """For the next heartbeat."""
+
+    def log(self, text: str, level: str = "info") -> None: ...
+
+    def find(self, finding: Finding) -> None:
+        """A finding to send at once; the runner adds it to the outcome too."""
+
+    def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
+        """Evidence to upload: at most 8 MiB, cut with a note beyond."""
+
+
+class Stage(Protocol):
+    """One of the eleven. Stateless: everything of an attempt is in Deps."""
+
+    name: ClassVar[str]
+    does: ClassVar[str]  # one line for people
+    tools: ClassVar[tuple[str, ...]]  # programs without which it is an ERROR
+
+    def planned_s(self, job: Job) -> float:
+        """Least seconds that a PASS takes with this job; 0 where nothing is timed."""
+
+    def limit_s(self, job: Job) -> float:
+        """Seconds after which something is wrong, before the profile's grace."""
+
+    async def run(self, deps: Deps) -> Outcome: ...

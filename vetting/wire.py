@@ -1,0 +1,339 @@
+"""Every message that agent, reporter, command line and orchestrator exchange, typed once for both sides.
+
+JSON over TLS pinned to the certificate's fingerprint, under /api/. Errors have one shape, `ErrorReply`. An unknown
+field is an error where `strict` is asked for (tests) and a warning in the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from vetting.domain.errors import BadInput
+from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.outcome import Finding, Outcome
+from vetting.domain.profiles import Profile
+from vetting.domain.thresholds import Threshold
+
+PROTOCOL = 1
+MAX_SAMPLES = 500  # in one batch
+HEARTBEAT_S = 10.0
+
+T = TypeVar("T")
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all messages: immutable, JSON objects."""
+
+
+class ErrorBody(Message):
+    code: str
+    message: str
+    detail: dict[str, Any] = {}
+
+
+class ErrorReply(Message):
+    error: ErrorBody
+
+
+# --- agent --------------------------------------------------------------------------------------------------------
+
+
+class Hello(Message):
+    """Before anything else, without a token: do we speak the same protocol?"""
+
+    protocol: int
+    agent_version: str
+    boot_id: str
+
+
+class HelloReply(Message):
+    protocol: int
+    server_version: str
+    message: str = ""
+
+
+class Claim(Message):
+    """Bearer: the one-time boot ticket, or the run token when an agent starts again within the same boot."""
+
+    protocol: int
+    agent_version: str
+    boot_id: str
+    identity: Identity
+    live_image: bool = False  # the image's marker file is there and no local file system is mounted
+
+
+class StagePlan(Message):
+    name: str
+    owner: str  # agent | orchestrator
+    planned_s: float
+    deadline_s: float
+
+
+class IperfTarget(Message):
+    host: str
+    port: int
+
+
+class ClaimReply(Message):
+    run_id: int
+    token: str  # the run's token for this incarnation; keep it in memory and in a 0600 file of this boot only
+    stages: tuple[StagePlan, ...]
+    current_state: str
+    current_stage: str  # the stage to run now; empty in a hold
+    attempt: int
+    holding: bool
+    non_destructive: bool
+    expected: ExpectedSpec
+    expected_disks: tuple[ExpectedDisk, ...]
+    profile: Profile
+    thresholds: tuple[Threshold, ...]
+    iperf: IperfTarget | None
+    override_flags: tuple[str, ...] = ()
+    permit: str = ""  # signed JSON for the surface engine; empty: nothing may be written
+    permit_key: str = ""  # hex of the Ed25519 public key that signed it
+    heartbeat_s: float = HEARTBEAT_S
+
+
+class Progress(Message):
+    done: float = 0.0
+    of: float = 0.0
+    unit: str = ""
+    note: str = ""
+
+
+class Heartbeat(Message):
+    boot_id: str
+    seq: int
+    doing: str  # running | holding | idle | stopping
+    stage: str = ""
+    attempt: int = 0
+    monotonic_s: float = 0.0
+    progress: Progress = Progress()
+    dropped_samples: int = 0
+
+
+class Command(Message):
+    """What the agent shall do next; repeated in every heartbeat until the agent's own words show that it did."""
+
+    cmd: str  # none | cancel_stage | retry_stage | shutdown | reboot | abort
+    stage: str = ""
+    attempt: int = 0
+    override_flags: tuple[str, ...] = ()
+    permit: str = ""
+    reason: str = ""
+
+
+class HeartbeatReply(Message):
+    state: str
+    command: Command
+
+
+class Result(Message):
+    """The conclusion of one attempt. Posting it again gets the same answer again."""
+
+    boot_id: str
+    stage: str
+    attempt: int
+    outcome: Outcome
+
+
+class ResultReply(Message):
+    verdict: str  # as recorded, which is not always as posted
+    state: str
+    next_stage: str  # empty: hold, or finished
+    next_attempt: int
+    objections: tuple[str, ...] = ()  # why a PASS was not believed
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """`at_ms` by the host's monotonic clock."""
+
+    series: int  # index into the batch's `names`
+    at_ms: int
+    value: float
+
+
+class SensorBatch(Message):
+    boot_id: str
+    seq: int
+    stage: str
+    now_ms: int  # the host's monotonic clock at sending: the orchestrator dates samples by its own clock
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    dropped: int = 0
+
+
+class SensorReply(Message):
+    stored: int
+
+
+class LogLine(Message):
+    at_ms: int  # the host's monotonic clock
+    stage: str
+    level: str  # debug | info | warning | error
+    source: str  # agent | kernel | tool name
+    text: str
+
+
+class LogBatch(Message):
+    boot_id: str
+    seq: int
+    now_ms: int
+    lines: tuple[LogLine, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    dropped: int = 0
+
+
+class LogReply(Message):
+    stored: int
+
+
+class Hold(Message):
+    boot_id: str
+    addresses: tuple[str, ...]
+    reason: str
+
+
+class HoldReply(Message):
+    authorized_key: str  # public half; the private half stays with the orchestrator
+    message: str
+
+
+class ArtifactReply(Message):
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+# --- reporter -----------------------------------------------------------------------------------------------------
+
+
+class ReporterBeat(Message):
+    boot_id: str
+    version: str
+    hostname: str = ""
+    uptime_s: float = 0.0
+
+
+class ReporterReply(Message):
+    cmd: str = "none"  # none | reboot_for_vetting
+    run_id: int = 0
+
+
+# --- operator -----------------------------------------------------------------------------------------------------
+
+
+class HostEdit(Message):
+    name: str
+    macs: tuple[str, ...] = ()
+    note: str = ""
+    spec: ExpectedSpec = msgspec.field(default_factory=ExpectedSpec)
+
+
+class HostView(Message):
+    id: int
+    name: str
+    macs: tuple[str, ...]
+    note: str
+    spec: ExpectedSpec
+    reporter_age_s: float | None
+    state: str  # of its newest run, empty without one
+    last_run_id: int | None
+    last_verdict: str
+
+
+class StartRun(Message):
+    host: str
+    profile: str
+    non_destructive: bool = False
+    start_by: str = "reporter"  # reporter | wol | power | manual
+    confirm_serials: tuple[str, ...] = ()  # what the person saw and confirmed; must equal the disks that would be written
+
+
+class AttemptView(Message):
+    stage: str
+    attempt: int
+    verdict: str  # empty while it runs
+    reason: str
+    started_at: float
+    ended_at: float | None
+    planned_s: float
+    progress: Progress = Progress()
+
+
+class RunView(Message):
+    id: int
+    host: str
+    profile: str
+    non_destructive: bool
+    state: str
+    failed_stage: str
+    verdict: str  # in words; empty while it runs
+    qualifiers: tuple[str, ...]  # what must stand beside the verdict
+    created_at: float
+    ended_at: float | None
+    heartbeat_age_s: float | None
+    attempts: tuple[AttemptView, ...] = ()
+    report: str = ""
+
+
+class RunStarted(Message):
+    """Answer to StartRun. `ticket` only for start_by=manual: the one-time boot ticket is shown once."""
+
+    run_id: int
+    state: str
+    ticket: str = ""
+
+
+class Because(Message):
+    """Who and why, for cancel, retry, override and release; overrides must give a reason."""
+
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def encode(message: object) -> bytes:
+    """Compact JSON bytes of a message. Not-a-number is refused: it would turn into null."""
+    return _ENCODER.encode(message)
+
+
+def decode(raw: bytes | bytearray | memoryview, kind: type[T], *, strict: bool = False) -> T:
+    """A message from JSON bytes. Raises BadInput with the path of the mistake.
+
+    `strict` refuses unknown fields; without it they are listed by `unknown_fields`.
+    """
+    try:
+        message = _decoder(kind).decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadInput(f"the body is not a valid {kind.__name__}: {error}") from error
+    if strict and (extra := unknown_fields(raw, message)):
+        raise BadInput(f"the body has unknown fields: {', '.join(extra)}")
+    return message
+
+
+def unknown_fields(raw: bytes | bytearray | memoryview, message: object) -> list[str]:
+    """Paths of the fields in `raw` that the decoded message did not take up."""
+    return sorted(_extra(msgspec.json.decode(raw), msgspec.to_builtins(message), "$"))
+
+
+def _extra(sent: object, taken: object, path: str) -> list[str]:
+    if isinstance(sent, dict) and isinstance(taken, dict):
+        found = [f"{path}.{key}" for key in sent if key not in taken]
+        return found + [x for key in sent if key in taken for x in _extra(sent[key], taken[key], f"{path}.{key}")]
+    if isinstance(sent, list) and isinstance(taken, list | tuple):
+        pairs = zip(sent, taken, strict=False)
+        return [x for number, (a, b) in enumerate(pairs) for x in _extra(a, b, f"{path}[{number}]")]
+    return []
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    if kind not in _DECODERS:
+        _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return _DECODERS[kind]
