@@ -27,20 +27,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all messages: immutable, JSON objects."""
 
 
-class ErrorBody(Message):
+class ErrorBody(Message, frozen=True, kw_only=True):
     code: str
     message: str
     detail: dict[str, Any] = {}
 
 
-class ErrorReply(Message):
+class ErrorReply(Message, frozen=True, kw_only=True):
     error: ErrorBody
 
 
 # --- agent --------------------------------------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True, kw_only=True):
     """Before anything else, without a token: do we speak the same protocol?"""
 
     protocol: int
@@ -48,13 +48,13 @@ class Hello(Message):
     boot_id: str
 
 
-class HelloReply(Message):
+class HelloReply(Message, frozen=True, kw_only=True):
     protocol: int
     server_version: str
     message: str = ""
 
 
-class Claim(Message):
+class Claim(Message, frozen=True, kw_only=True):
     """Bearer: the one-time boot ticket, or the run token when an agent starts again within the same boot."""
 
     protocol: int
@@ -64,19 +64,19 @@ class Claim(Message):
     live_image: bool = False  # the image's marker file is there and no local file system is mounted
 
 
-class StagePlan(Message):
+class StagePlan(Message, frozen=True, kw_only=True):
     name: str
     owner: str  # agent | orchestrator
     planned_s: float
     deadline_s: float
 
 
-class IperfTarget(Message):
+class IperfTarget(Message, frozen=True, kw_only=True):
     host: str
     port: int
 
 
-class ClaimReply(Message):
+class ClaimReply(Message, frozen=True, kw_only=True):
     run_id: int
     token: str  # the run's token for this incarnation; keep it in memory and in a 0600 file of this boot only
     stages: tuple[StagePlan, ...]
@@ -96,14 +96,14 @@ class ClaimReply(Message):
     heartbeat_s: float = HEARTBEAT_S
 
 
-class Progress(Message):
+class Progress(Message, frozen=True, kw_only=True):
     done: float = 0.0
     of: float = 0.0
     unit: str = ""
     note: str = ""
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True, kw_only=True):
     boot_id: str
     seq: int
     doing: str  # running | holding | idle | stopping
@@ -114,7 +114,7 @@ class Heartbeat(Message):
     dropped_samples: int = 0
 
 
-class Command(Message):
+class Command(Message, frozen=True, kw_only=True):
     """What the agent shall do next; repeated in every heartbeat until the agent's own words show that it did."""
 
     cmd: str  # none | cancel_stage | retry_stage | shutdown | reboot | abort
@@ -125,12 +125,12 @@ class Command(Message):
     reason: str = ""
 
 
-class HeartbeatReply(Message):
+class HeartbeatReply(Message, frozen=True, kw_only=True):
     state: str
     command: Command
 
 
-class Result(Message):
+class Result(Message, frozen=True, kw_only=True):
     """The conclusion of one attempt. Posting it again gets the same answer again."""
 
     boot_id: str
@@ -139,7 +139,7 @@ class Result(Message):
     outcome: Outcome
 
 
-class ResultReply(Message):
+class ResultReply(Message, frozen=True, kw_only=True):
     verdict: str  # as recorded, which is not always as posted
     state: str
     next_stage: str  # empty: hold, or finished
@@ -155,7 +155,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
     value: float
 
 
-class SensorBatch(Message):
+class SensorBatch(Message, frozen=True, kw_only=True):
     boot_id: str
     seq: int
     stage: str
@@ -166,11 +166,11 @@ class SensorBatch(Message):
     dropped: int = 0
 
 
-class SensorReply(Message):
+class SensorReply(Message, frozen=True, kw_only=True):
     stored: int
 
 
-class LogLine(Message):
+class LogLine(Message, frozen=True, kw_only=True):
     at_ms: int  # the host's monotonic clock
     stage: str
     level: str  # debug | info | warning | error
@@ -178,7 +178,7 @@ class LogLine(Message):
     text: str
 
 
-class LogBatch(Message):
+class LogBatch(Message, frozen=True, kw_only=True):
     boot_id: str
     seq: int
     now_ms: int
@@ -187,22 +187,22 @@ class LogBatch(Message):
     dropped: int = 0
 
 
-class LogReply(Message):
+class LogReply(Message, frozen=True, kw_only=True):
     stored: int
 
 
-class Hold(Message):
+class Hold(Message, frozen=True, kw_only=True):
     boot_id: str
     addresses: tuple[str, ...]
     reason: str
 
 
-class HoldReply(Message):
+class HoldReply(Message, frozen=True, kw_only=True):
     authorized_key: str  # public half; the private half stays with the orchestrator
     message: str
 
 
-class ArtifactReply(Message):
+class ArtifactReply(Message, frozen=True, kw_only=True):
     name: str
     sha256: str
     size_bytes: int
@@ -211,14 +211,14 @@ class ArtifactReply(Message):
 # --- reporter -----------------------------------------------------------------------------------------------------
 
 
-class ReporterBeat(Message):
+class ReporterBeat(Message, frozen=True, kw_only=True):
     boot_id: str
     version: str
     hostname: str = ""
     uptime_s: float = 0.0
 
 
-class ReporterReply(Message):
+class ReporterReply(Message, frozen=True, kw_only=True):
     cmd: str = "none"  # none | reboot_for_vetting
     run_id: int = 0
 
@@ -226,14 +226,14 @@ class ReporterReply(Message):
 # --- operator -----------------------------------------------------------------------------------------------------
 
 
-class HostEdit(Message):
+class HostEdit(Message, frozen=True, kw_only=True):
     name: str
     macs: tuple[str, ...] = ()
     note: str = ""
     spec: ExpectedSpec = msgspec.field(default_factory=ExpectedSpec)
 
 
-class HostView(Message):
+class HostView(Message, frozen=True, kw_only=True):
     id: int
     name: str
     macs: tuple[str, ...]
@@ -245,15 +245,17 @@ class HostView(Message):
     last_verdict: str
 
 
-class StartRun(Message):
+class StartRun(Message, frozen=True, kw_only=True):
     host: str
     profile: str
     non_destructive: bool = False
     start_by: str = "reporter"  # reporter | wol | power | manual
-    confirm_serials: tuple[str, ...] = ()  # what the person saw and confirmed; must equal the disks that would be written
+    confirm_serials: tuple[
+        str, ...
+    ] = ()  # what the person saw and confirmed; must equal the disks that would be written
 
 
-class AttemptView(Message):
+class AttemptView(Message, frozen=True, kw_only=True):
     stage: str
     attempt: int
     verdict: str  # empty while it runs
@@ -264,7 +266,7 @@ class AttemptView(Message):
     progress: Progress = Progress()
 
 
-class RunView(Message):
+class RunView(Message, frozen=True, kw_only=True):
     id: int
     host: str
     profile: str
@@ -280,7 +282,7 @@ class RunView(Message):
     report: str = ""
 
 
-class RunStarted(Message):
+class RunStarted(Message, frozen=True, kw_only=True):
     """Answer to StartRun. `ticket` only for start_by=manual: the one-time boot ticket is shown once."""
 
     run_id: int
@@ -288,7 +290,7 @@ class RunStarted(Message):
     ticket: str = ""
 
 
-class Because(Message):
+class Because(Message, frozen=True, kw_only=True):
     """Who and why, for cancel, retry, override and release; overrides must give a reason."""
 
     reason: str = ""

@@ -29,7 +29,9 @@ class ExpectedDisk:
     size_bytes: int = 0  # 0: not pinned
     kind: str = "disk"  # "disk", or "scratch": a loop device that `vetting try` made for itself
     path: str = ""  # scratch only: its backing file
-    write: bool = True  # False: health is checked, nothing is ever written (`vetting try` lists the machine's own disks so)
+    write: bool = (
+        True  # False: health is checked, nothing is ever written (`vetting try` lists the machine's own disks so)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
