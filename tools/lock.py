@@ -101,7 +101,7 @@ def hashes(pins: Iterable[Pin]) -> dict[Pin, list[str]]:
                         version = str(parse(link.filename)[1])
                     except ValueError:
                         continue  # an egg or an installer of long ago
-                    if version == pin.version and link.hash_name == "sha256":
+                    if version == pin.version and link.hash_name == "sha256" and link.hash:
                         sums.add(link.hash)
             if not sums:
                 raise SystemExit(f"lock: no hashed files of {pin.name} {pin.version} on the configured index")

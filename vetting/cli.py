@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from vetting import __version__
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 INTERRUPTED = 130
