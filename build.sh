@@ -1,0 +1,268 @@
+#!/usr/bin/env bash
+# Builds dist/vetting and runs `try` and the tests. Installs what they need where it may, else prints the command.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+venv=$here/.venv
+zipapp=$here/dist/vetting
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# program:package (Debian's and Ubuntu's names). What `try` runs on the machine:
+try_needs=(
+    stress-ng:stress-ng stressapptest:stressapptest fio:fio iperf3:iperf3 smartctl:smartmontools nvme:nvme-cli
+    ipmitool:ipmitool lshw:lshw dmidecode:dmidecode lspci:pciutils lsusb:usbutils ethtool:ethtool hdparm:hdparm
+    ip:iproute2 losetup:mount blkid:util-linux choom:util-linux lscpu:util-linux badblocks:e2fsprogs
+)
+# What the tests need beside that:
+test_needs=(
+    git:git shellcheck:shellcheck openssl:openssl mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.vfat:dosfstools
+    sfdisk:fdisk sgdisk:gdisk wipefs:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
+)
+
+usage() {
+    cat <<'HELP'
+usage: ./build.sh COMMAND
+
+  zipapp         build dist/vetting: one file for Python 3.11, 3.12 and 3.13
+  try [ARGS]     build, then vet this very machine: dist/vetting try ARGS (needs root)
+  test           everything: format, lint, types, import rules, shellcheck and every test (needs root)
+  test unit      the fast tests, under a minute
+  test lint      format, lint, types, import rules, shellcheck
+  test machine   the tests with real tools, processes and loop devices (needs root)
+  test lab       the tests on the virtual rack (needs root)
+  test bench     the measurements
+  image          the live image: comes with a later release
+  lock [--upgrade]   renew the pinned requirements
+  clean [--all]  remove what was built; with --all the Python environment too
+  help           this text
+
+What is missing is installed with apt-get on Debian 12, Debian 13 and Ubuntu 24.04 as root or with sudo that asks for no
+password; elsewhere the exact command is printed and the exit status is 2. More arguments after a test layer go to pytest.
+HELP
+}
+
+say() { printf 'build.sh: %s\n' "$*" >&2; }
+refuse() { say "$*"; exit 2; }
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+}
+
+can_be_root() { ((EUID == 0)) || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; }
+
+need_root() {
+    ((EUID == 0)) || refuse "this needs root, for it runs the real tools on the real devices: sudo $here/build.sh $*"
+}
+
+# Packages of the given program:package words whose program is not here, each once.
+missing_packages() {
+    local need
+    for need in "$@"; do
+        command -v "${need%%:*}" >/dev/null || printf '%s\n' "${need##*:}"
+    done | sort -u
+}
+
+# The first Python that we support and that can make an environment; nothing when there is none.
+find_python() {
+    local candidate
+    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+            2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+}
+
+is_debian_like() (
+    # shellcheck disable=SC1091
+    [[ -r /etc/os-release ]] && . /etc/os-release && [[ " ${ID:-} ${ID_LIKE:-} " == *" debian "* ]] &&
+        command -v apt-get >/dev/null
+)
+
+# Install packages or print how, and stop.
+install_packages() {
+    local options=(--yes --no-install-recommends -o DPkg::Lock::Timeout=300)
+    is_debian_like || refuse "this is not Debian or Ubuntu; install the programs of these Debian packages and run again: $*"
+    can_be_root || refuse "run this, then run again: sudo apt-get update && sudo apt-get install ${options[*]} $*"
+    say "installing $*"
+    as_root apt-get update --quiet || say "apt-get update had errors; trying to install with the lists that are here"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet "${options[@]}" "$@" </dev/null
+}
+
+# need_packages PROGRAM:PACKAGE... makes all of them present, a Python that we support among them.
+need_packages() {
+    local wanted
+    mapfile -t wanted < <(missing_packages "$@")
+    [[ -n $(find_python) ]] || wanted+=(python3 python3-venv)
+    ((${#wanted[@]} == 0)) && return
+    install_packages "${wanted[@]}"
+    hash -r
+    mapfile -t wanted < <(missing_packages "$@")
+    ((${#wanted[@]} == 0)) || refuse "still missing after the installation: ${wanted[*]}"
+    [[ -n $(find_python) ]] || refuse "no Python 3.11, 3.12 or 3.13 with venv here; install one and put it on PATH"
+}
+
+sum() { sha256sum | cut -d ' ' -f 1; }
+
+# One hash over every file that decides what dist/vetting becomes.
+zipapp_inputs() (
+    cd "$here"
+    find vetting tools/zipapp.py tools/front_door.py requirements/runtime.txt -type f \
+        ! -name '*.pyc' ! -name '.*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sum
+)
+
+# Two builds at once in one checkout wait for each other.
+lock() {
+    mkdir -p "$here/build"
+    exec 9>"$here/build/lock"
+    flock 9
+}
+unlock() { exec 9>&-; }
+
+need_venv() {
+    local stamp=$venv/.requirements python
+    local want
+    want=$(cat "$here"/requirements/*.txt | sum)
+    if [[ -r $stamp && $(<"$stamp") == "$want" ]] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+    if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+        python=$(find_python)
+        say "making the Python environment .venv with $python"
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+    fi
+    say "installing the pinned requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --requirement "$here/requirements/runtime.txt" --requirement "$here/requirements/dev.txt" ||
+        { say "pip could not install the pinned requirements; it said why above"; exit 1; }
+    printf '%s\n' "$want" >"$stamp"
+}
+
+build_zipapp() {
+    local stamp=$here/build/zipapp-stamp want
+    lock
+    need_venv
+    want=$(zipapp_inputs)
+    if [[ ! -r $stamp || ! -x $zipapp || $(<"$stamp") != "$want $(sum <"$zipapp")" ]]; then
+        (cd "$here" && "$venv/bin/python" -m tools.zipapp "$zipapp")
+        printf '%s %s\n' "$want" "$(sum <"$zipapp")" >"$stamp"
+        # What last week's builds unpacked; younger ones may still be running.
+        find "$here/build/unpacked" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} + 2>/dev/null || true
+    fi
+    unlock
+}
+
+do_zipapp() {
+    need_packages
+    build_zipapp
+    say "$zipapp is ready, sha256 $(sum <"$zipapp")"
+}
+
+do_try() {
+    local python
+    need_root try "$@"
+    need_packages "${try_needs[@]}"
+    build_zipapp
+    python=$(find_python)
+    export SHIV_ROOT=$here/build/unpacked
+    exec "$python" "$zipapp" try "$@"
+}
+
+failed=()
+# step NAME COMMAND... runs it from the root of the checkout, times it and remembers a failure; the next step still runs.
+step() {
+    local name=$1 began=$SECONDS
+    shift
+    printf '== %s\n' "$name"
+    if (cd "$here" && "$@"); then
+        printf '== %s: passed, %d s\n' "$name" $((SECONDS - began))
+    else
+        printf '== %s: FAILED, %d s\n' "$name" $((SECONDS - began))
+        failed+=("$name")
+    fi
+}
+
+pytest() { "$venv/bin/python" -m pytest "$@"; }
+
+check_shell() {
+    local scripts
+    mapfile -t scripts < <(git ls-files -z '*.sh' .ci/run | tr '\0' '\n')
+    ((${#scripts[@]})) || scripts=(build.sh .ci/run)
+    shellcheck "${scripts[@]}"
+}
+
+lint() {
+    step "format" "$venv/bin/ruff" format --check .
+    step "lint" "$venv/bin/ruff" check .
+    step "types" "$venv/bin/mypy"
+    step "import directions" "$venv/bin/lint-imports"
+    step "shell" check_shell
+}
+
+do_test() {
+    local layer=${1:-all}
+    shift || true
+    case $layer in
+        all | machine | lab) need_root test "$layer" ;;
+        unit | lint | bench) ;;
+        *) refuse "there is no test layer '$layer'; the layers are unit, lint, machine, lab and bench" ;;
+    esac
+    case $layer in
+        unit) need_packages git:git ;;
+        lint) need_packages git:git shellcheck:shellcheck ;;
+        *) need_packages "${try_needs[@]}" "${test_needs[@]}" ;;
+    esac
+    case $layer in
+        unit | lint) lock; need_venv; unlock ;;
+        *) build_zipapp ;;
+    esac
+    export SHIV_ROOT=$here/build/unpacked
+    case $layer in
+        all)
+            lint
+            step "tests" pytest "$@"
+            ;;
+        unit) step "unit tests" pytest -m "not machine and not lab and not slow" "$@" ;;
+        machine) step "machine tests" pytest -m "machine and not lab" "$@" ;;
+        lab) step "lab tests" pytest -m lab "$@" ;;
+        lint) lint ;;
+        bench) step "bench" "$venv/bin/python" -m tests.bench "$@" ;;
+    esac
+    if ((${#failed[@]})); then
+        say "failed: $(IFS=,; printf '%s' "${failed[*]}")"
+        exit 1
+    fi
+    say "everything passed"
+}
+
+do_lock() {
+    need_packages
+    lock
+    need_venv
+    (cd "$here" && "$venv/bin/python" -m tools.lock "$@")
+    unlock
+}
+
+do_clean() {
+    (cd "$here" && rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov)
+    find "$here/vetting" "$here/tests" "$here/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
+    if [[ ${1:-} == --all ]]; then rm -rf "$venv"; fi
+}
+
+main() {
+    local command=${1:-}
+    shift || true
+    case $command in
+        zipapp) do_zipapp ;;
+        try) do_try "$@" ;;
+        test) do_test "$@" ;;
+        lock) do_lock "$@" ;;
+        clean) do_clean "$@" ;;
+        image) refuse "the live image comes with a later release; this one vets the machine it runs on: ./build.sh try" ;;
+        help | --help | -h) usage ;;
+        '') usage; exit 2 ;;
+        *) refuse "there is no command '$command'; ./build.sh help lists them" ;;
+    esac
+}
+
+main "$@"
