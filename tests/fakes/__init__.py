@@ -1,0 +1,1 @@
+"""Fakes that speak recorded truth: a scripted world for stages, a scripted orchestrator for the agent."""
