@@ -1,0 +1,83 @@
+"""Who wants to know: news goes out after the commit, to bounded queues, and never blocks the one who tells.
+
+A listener that is too slow loses the oldest news and is told how much (`Listener.missed`), so that it can read the
+state afresh instead of trusting a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+KEPT_FOR_CATCH_UP = 2000
+QUEUE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One thing that happened. `id` grows by one with every piece of news since the start of this process."""
+
+    id: int
+    at: float  # seconds since the epoch
+    kind: str  # run.moved, run.attempt, run.progress, run.log, run.finding, run.breach, host.seen, service …
+    run_id: int | None = None
+    host_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Listener:
+    """One reader's bounded queue."""
+
+    def __init__(self, size: int) -> None:
+        self._queue: deque[News] = deque(maxlen=size)
+        self._ready = asyncio.Event()
+        self.missed = 0
+
+    def put(self, news: News) -> None:
+        if len(self._queue) == self._queue.maxlen:
+            self.missed += 1
+        self._queue.append(news)
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[News]:
+        while True:
+            while self._queue:
+                yield self._queue.popleft()
+            self._ready.clear()
+            await self._ready.wait()
+
+
+class Bus:
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._past: deque[News] = deque(maxlen=KEPT_FOR_CATCH_UP)
+        self._last_id = 0
+
+    def publish(
+        self, kind: str, *, at: float, run_id: int | None = None, host_id: int | None = None, **data: Any
+    ) -> News:
+        self._last_id += 1
+        news = News(id=self._last_id, at=at, kind=kind, run_id=run_id, host_id=host_id, data=data)
+        self._past.append(news)
+        for listener in self._listeners:
+            listener.put(news)
+        return news
+
+    @contextlib.contextmanager
+    def listen(self, *, after: int | None = None, size: int = QUEUE) -> Iterator[Listener]:
+        """A listener; with `after`, what is still kept of the news since that id comes first."""
+        listener = Listener(size)
+        if after is not None:
+            missing = [news for news in self._past if news.id > after]
+            listener.missed = max(0, (missing[0].id if missing else self._last_id + 1) - after - 1)
+            for news in missing[-size:]:
+                listener.put(news)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)

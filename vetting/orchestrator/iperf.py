@@ -1,0 +1,62 @@
+"""One iperf3 server for each run that measures its network, from a pool of ports.
+
+A host must never wait for another host's measurement: that would be our fault shown as its slow network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vetting.clock import Clock
+from vetting.orchestrator.supervise import Health, Status, Supervised
+
+
+class IperfPool:
+    """Servers by run id. `told` hears of every change of a server's health."""
+
+    def __init__(
+        self,
+        *,
+        ports: range,
+        bind: str,
+        clock: Clock,
+        told: Callable[[Status], None] = lambda status: None,
+        program: str = "iperf3",
+    ) -> None:
+        self._free = sorted(ports, reverse=True)
+        self._bind = bind
+        self._clock = clock
+        self._told = told
+        self._program = program
+        self._servers: dict[int, tuple[int, Supervised]] = {}
+
+    async def lease(self, run_id: int) -> int:
+        """The run's port, with its server started; 0 where no port is free or iperf3 does not start."""
+        if run_id in self._servers:
+            port, server = self._servers[run_id]
+            if server.status.health is Health.GIVEN_UP:
+                await server.start()
+            return port
+        if not self._free:
+            return 0
+        port = self._free.pop()
+        argv = [self._program, "--server", "--port", str(port), *(["--bind", self._bind] if self._bind else [])]
+        server = Supervised(f"iperf3:{port}", argv, clock=self._clock, told=self._told)
+        self._servers[run_id] = (port, server)
+        await server.start()
+        return port
+
+    async def release(self, run_id: int) -> None:
+        """Stops the run's server and gives its port back; a run without one is fine."""
+        if run_id not in self._servers:
+            return
+        port, server = self._servers.pop(run_id)
+        await server.stop()
+        self._free.append(port)
+
+    async def close(self) -> None:
+        for run_id in list(self._servers):
+            await self.release(run_id)
+
+    def statuses(self) -> list[Status]:
+        return [server.status for _, server in self._servers.values()]
