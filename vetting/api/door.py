@@ -1,0 +1,161 @@
+"""The one door that every call passes: Host and Origin, who calls, how much, what; and every refusal in one shape."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from aiohttp import web
+
+from vetting import wire
+from vetting.api.route import Auth, Call, Caller, Route
+from vetting.domain.errors import BadInput, Forbidden, NotAllowed, Refusal, TooLarge
+
+log = logging.getLogger(__name__)
+BODY_LIMIT_S = 30.0
+
+
+class Gatekeeper(Protocol):
+    """Says who a bearer token belongs to. Unknown, stale and foreign tokens are all the same NotAllowed."""
+
+    async def run_of(self, token: str) -> int: ...
+    async def host_of(self, token: str) -> int: ...
+    async def person_of(self, token: str) -> tuple[str, str]: ...
+
+
+@web.middleware
+async def one_error_shape(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every refusal and every failure as `ErrorReply`; nothing of our inside in it."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return error_response(refusal.http_status, refusal.code, refusal.message, refusal.detail)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = error_response(error.status, f"http_{error.status}", f"{error.reason}: {request.method} {request.path}")
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except (asyncio.CancelledError, ConnectionResetError):
+        raise
+    except Exception:
+        log.exception("a call failed: %s %s", request.method, request.path)
+        return error_response(500, "internal", "something went wrong here; the server's log has it; try again later")
+
+
+def error_response(status: int, code: str, message: str, detail: dict[str, object] | None = None) -> web.Response:
+    body = wire.ErrorReply(error=wire.ErrorBody(code=code, message=message, detail=detail or {}))
+    return web.Response(status=status, body=wire.encode(body), content_type="application/json", headers=HEADERS)
+
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
+def hosts_allowed(names: Sequence[str]) -> Callable[[web.Request], None]:
+    """A check that refuses every Host header but ours, so that a rebound name reaches nothing."""
+    allowed = {name.lower() for name in names}
+
+    def check(request: web.Request) -> None:
+        host = (request.host or "").lower()
+        bare = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+        if host not in allowed and bare not in allowed:
+            raise Forbidden("this Host header is not ours; add the name to server.allowed_hosts in vetting.yaml")
+
+    return check
+
+
+class Door:
+    """Turns routes into aiohttp handlers."""
+
+    def __init__(self, world: object, keeper: Gatekeeper, *, allowed_hosts: Sequence[str], strict: bool = False) -> None:
+        self._world = world
+        self._keeper = keeper
+        self._check_host = hosts_allowed(allowed_hosts)
+        self._strict = strict
+
+    def open(self, app: web.Application, routes: Sequence[Route]) -> None:
+        for route in routes:
+            app.router.add_route(route.method, route.path, self._handler(route))
+
+    def _handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._check_host(request)
+            refuse_foreign_origin(request)
+            caller = await self._caller(route.auth, request)
+            message = None
+            if route.takes is not None and not route.streams:
+                message = self._decode(route, await read_body(request, route.max_bytes))
+            call = Call(caller=caller, path=dict(request.match_info), query=dict(request.query), request=request)
+            answer = await route.handle(self._world, call, message)
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            return web.Response(body=wire.encode(answer), content_type="application/json", headers=HEADERS)
+
+        return handle
+
+    def _decode(self, route: Route, raw: bytes) -> object:
+        assert route.takes is not None
+        message = wire.decode(raw, route.takes, strict=self._strict)
+        if not self._strict and len(raw) < 8192 and (extra := wire.unknown_fields(raw, message)):
+            log.warning("%s %s: fields we do not know were ignored: %s", route.method, route.path, ", ".join(extra)[:500])
+        return message
+
+    async def _caller(self, auth: Auth, request: web.Request) -> Caller:
+        if auth is Auth.ANYONE:
+            return Caller()
+        secret = bearer(request)
+        if auth is Auth.CLAIMER:
+            return Caller(secret=secret)
+        if auth is Auth.RUN:
+            return Caller(run_id=await self._keeper.run_of(secret))
+        if auth is Auth.REPORTER:
+            return Caller(host_id=await self._keeper.host_of(secret))
+        name, role = await self._keeper.person_of(secret)
+        if auth is Auth.OPERATOR and role != "operator":
+            raise Forbidden(f"the token of {name} may look but not change anything; ask for an operator token")
+        return Caller(name=name, role=role)
+
+
+def bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAllowed("this call needs a valid token: send 'Authorization: Bearer …'")
+    return token.strip()
+
+
+def refuse_foreign_origin(request: web.Request) -> None:
+    """Browsers tell where a request comes from; machines do not. A foreign page may ask for nothing here."""
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site in ("cross-site", "same-site") or (origin is not None and origin.partition("://")[2] != request.host):
+        raise Forbidden("this call came from a page of another origin")
+
+
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """The whole JSON body, counted after decompression. Raises BadInput, TooLarge."""
+    if request.content_type != "application/json":
+        raise BadInput(f"send the body as application/json, not {request.content_type[:80]!r}")
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise TooLarge(f"the body is over {max_bytes} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise TooLarge(f"the body is over {max_bytes} bytes")
+    except TimeoutError as error:
+        raise BadInput(f"the body did not arrive within {BODY_LIMIT_S:.0f} s") from error
+    except web.RequestPayloadError as error:
+        raise BadInput(f"the body could not be read: {error}") from error
+    return bytes(body)
