@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Three clocks in one: wall time for records, monotonic time for durations, and a way to wait."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Seconds since the Unix epoch, as read at the start of the program and counted on steadily from there."""
 
     def monotonic(self) -> float:
         """Seconds that never step; CLOCK_BOOTTIME, so that a suspended host cannot hide the time it slept."""
@@ -20,8 +20,13 @@ class Clock(Protocol):
 
 
 class SystemClock:
+    """The machine's clocks. `now` does not follow a clock that is stepped while we run: a duration is never a lie."""
+
+    def __init__(self) -> None:
+        self._epoch_s = time.time() - self.monotonic()
+
     def now(self) -> float:
-        return time.time()
+        return self._epoch_s + self.monotonic()
 
     def monotonic(self) -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
