@@ -24,7 +24,7 @@ LOCK = ROOT / "requirements" / "runtime.txt"
 DOOR = ROOT / "tools" / "front_door.py"
 PYTHONS = ("3.11", "3.12", "3.13")
 # glibc 2.36 is Debian 12's, the oldest system that we promise; wheels for any older one run there too.
-PLATFORMS = tuple(f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)) + ("manylinux2014_x86_64",)
+PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)), "manylinux2014_x86_64")
 
 NEVER_OPENED = re.compile(
     r"""
