@@ -1,0 +1,354 @@
+"""What a drive tells about itself, and whether that condemns it.
+
+Failing accuses the drive, trouble accuses us (we could not ask), notes tell a person. Lifetime values inform; what is true *now* or
+has *grown* judges. Old entries in a drive's logs (exit bits 6 and 7) and attributes that were low in the past (bit 5) condemn
+nobody for life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import chain
+
+
+class Protocol(StrEnum):
+    ATA = "ATA"
+    SCSI = "SCSI"
+    NVME = "NVMe"
+    UNKNOWN = "unknown"
+
+
+class TestResult(StrEnum):
+    """How a self-test of the drive ended."""
+
+    __test__ = False  # the name means nothing to pytest
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+
+
+class ExitFlag(StrEnum):
+    """The bits of smartctl's exit status, from smartctl(8)."""
+
+    COMMAND_LINE = "command line did not parse"  # bit 0
+    OPEN_FAILED = "device could not be opened"  # bit 1
+    COMMAND_FAILED = "a command failed or a checksum was wrong"  # bit 2
+    FAILING = "the drive says that it is failing"  # bit 3
+    PREFAIL_NOW = "a pre-failure attribute is at its threshold"  # bit 4
+    ATTRIBUTE_PAST = "an attribute was at its threshold in the past"  # bit 5
+    ERROR_LOG = "the error log has entries"  # bit 6
+    SELF_TEST_LOG = "the self-test log has errors"  # bit 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmartAttribute:
+    """One row of the ATA attribute table."""
+
+    number: int
+    name: str
+    value: int | None
+    worst: int | None
+    threshold: int | None
+    failed_when: str  # "", "now", "past"
+    prefailure: bool
+    raw: int | None  # all 48 bits as the drive keeps them
+    count: int | None  # the raw value as a number of events, vendor packing undone; None where it is no such thing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTest:
+    """One entry of the drive's self-test log."""
+
+    kind: str  # Short offline, Extended offline, Background long, Short …
+    result: TestResult
+    text: str
+    hours: int | None  # power-on hours when it ended
+    remaining_percent: int | None = None
+    first_bad_lba: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvmeHealth:
+    critical_warning: int | None
+    media_errors: int | None
+    percentage_used: int | None
+    available_spare: int | None  # percent
+    available_spare_threshold: int | None
+    unsafe_shutdowns: int | None
+    error_log_entries: int | None
+    warning_temp_minutes: int | None
+    critical_temp_minutes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScsiErrors:
+    """One row of a SCSI error counter log: read, write or verify."""
+
+    uncorrected: int | None
+    corrected: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmartReport:
+    """Everything that smartctl could tell of one drive. None: it was not captured."""
+
+    device: str
+    protocol: Protocol
+    device_type: str  # sat, scsi, nvme, sat+megaraid,0 …
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    capacity_bytes: int | None = None
+    healthy: bool | None = None  # the drive's own verdict
+    attributes: tuple[SmartAttribute, ...] | None = None  # ATA
+    nvme: NvmeHealth | None = None
+    grown_defects: int | None = None  # SCSI
+    scsi_errors: Mapping[str, ScsiErrors] | None = None  # by read, write, verify
+    error_log_count: int | None = None
+    self_tests: tuple[SelfTest, ...] | None = None  # newest first; None: the log was not captured
+    self_test_running: bool | None = None
+    self_test_remaining_percent: int | None = None
+    self_test_minutes: Mapping[str, int] = field(default_factory=dict)  # the drive's own estimate: short, extended
+    temperature_c: float | None = None
+    power_on_hours: int | None = None
+    rotation_rpm: int | None = None  # 0: solid state
+    link_bits_s: int | None = None  # SATA, negotiated
+    link_max_bits_s: int | None = None
+    exit_flags: frozenset[ExitFlag] = frozenset()
+    messages: tuple[str, ...] = ()
+    error_messages: tuple[str, ...] = ()
+    version: str = ""  # of smartctl
+
+    def attribute(self, number: int) -> SmartAttribute | None:
+        return next((each for each in self.attributes or () if each.number == number), None)
+
+    @property
+    def latest_self_test(self) -> SelfTest | None:
+        return self.self_tests[0] if self.self_tests else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveLimits:
+    """Absolute limits on what is wrong now. Counts of a whole life have none unless somebody sets one."""
+
+    pending_sectors: int | None = 0
+    offline_uncorrectable: int | None = 0
+    reallocated_sectors: int | None = None
+    media_errors: int | None = None
+    grown_defects: int | None = None
+    percentage_used: int | None = None
+
+
+class Weight(StrEnum):
+    """What a remark about a drive amounts to."""
+
+    FAILING = "failing"  # accuses the drive: FAIL
+    TROUBLE = "trouble"  # accuses us, it could not be judged: ERROR
+    WARNING = "warning"  # lost or moved data in its life: a person should know
+    NOTE = "note"  # harmless, or of long ago
+
+
+Remark = tuple[Weight, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveVerdict:
+    """`failing` not empty: FAIL. Else `trouble` not empty: ERROR. Else the drive passes, with warnings and notes for a person."""
+
+    failing: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        return not self.failing and not self.trouble
+
+    @classmethod
+    def of(cls, remarks: Iterable[Remark]) -> DriveVerdict:
+        kept = tuple(remarks)
+
+        def of_weight(weight: Weight) -> tuple[str, ...]:
+            return tuple(text for each, text in kept if each is weight)
+
+        return cls(
+            failing=of_weight(Weight.FAILING),
+            trouble=of_weight(Weight.TROUBLE),
+            warnings=of_weight(Weight.WARNING),
+            notes=of_weight(Weight.NOTE),
+        )
+
+
+# ATA attribute -> (name of the counter, a part of the name which says that this vendor means it so).
+ATA_COUNTERS = {
+    5: ("reallocated_sectors", "realloc"),
+    10: ("spin_retries", "spin_retry"),
+    184: ("end_to_end_errors", "end-to-end"),
+    187: ("reported_uncorrectable", "uncorrect"),
+    188: ("command_timeouts", "timeout"),
+    197: ("pending_sectors", "pending"),
+    198: ("offline_uncorrectable", "uncorrect"),
+    199: ("crc_errors", "crc"),
+}
+# Counters whose growth during a test accuses the drive or its cabling.
+JUDGED = frozenset(
+    {
+        *(name for name, _ in ATA_COUNTERS.values()),
+        "media_errors", "grown_defects", "uncorrected_read", "uncorrected_write", "uncorrected_verify",
+    }
+)  # fmt: skip
+# Judged counters that tell of data lost or moved, so that even an old value is worth a warning.
+GRAVE = JUDGED - {"command_timeouts", "crc_errors", "spin_retries"}
+# NVM Express base specification, SMART / Health Information log page, byte 0.
+CRITICAL_WARNINGS = {
+    0: "spare below its threshold",
+    1: "temperature over or under its threshold",
+    2: "reliability degraded",
+    3: "media read-only",
+    4: "volatile memory backup failed",
+    5: "persistent memory region unreliable",
+}
+
+
+def counters(report: SmartReport) -> dict[str, int]:
+    """The counters that this drive has, for a reading before and one after. One that was not captured is absent."""
+    found: dict[str, int | None] = {}
+    for number, (name, meaning) in ATA_COUNTERS.items():
+        attribute = report.attribute(number)
+        if attribute and meaning in attribute.name.lower():
+            found[name] = attribute.count
+    if report.nvme:
+        found["media_errors"] = report.nvme.media_errors
+        found["nvme_error_log"] = report.nvme.error_log_entries
+    found["grown_defects"] = report.grown_defects
+    for direction, row in (report.scsi_errors or {}).items():
+        found[f"uncorrected_{direction}"] = row.uncorrected
+    if report.protocol is Protocol.ATA:
+        found["ata_error_log"] = report.error_log_count
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def judge(report: SmartReport, limits: DriveLimits = DriveLimits()) -> DriveVerdict:
+    """One reading of a drive by itself."""
+    parts = (
+        _own_verdict(report),
+        _attributes(report),
+        _nvme(report),
+        _limits(report, limits),
+        _self_test(report),
+        _logs(report),
+    )
+    return DriveVerdict.of(chain(*parts))
+
+
+def judge_growth(before: SmartReport, after: SmartReport) -> DriveVerdict:
+    """Two readings of one drive: growth of a judged counter is failing; a counter that cannot be read any more is trouble."""
+    if before.serial != after.serial:
+        other = f"the second reading is of another drive ({after.serial}, expected {before.serial})"
+        return DriveVerdict(trouble=(other,))
+    return DriveVerdict.of(_growth(counters(before), counters(after)))
+
+
+def _growth(old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[Remark]:
+    for name, value in old.items():
+        if name not in new:
+            yield Weight.TROUBLE, f"{_spoken(name)} was {value} and can no longer be read"
+        elif new[name] > value:
+            yield Weight.FAILING if name in JUDGED else Weight.NOTE, f"{_spoken(name)} grew from {value} to {new[name]}"
+        elif new[name] < value:
+            yield Weight.NOTE, f"{_spoken(name)} fell from {value} to {new[name]}"
+    for name in new.keys() - old.keys():
+        if name in JUDGED and new[name]:
+            yield Weight.TROUBLE, f"{_spoken(name)} is {new[name]} and could not be read before"
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _own_verdict(report: SmartReport) -> Iterator[Remark]:
+    if report.healthy is False or ExitFlag.FAILING in report.exit_flags:
+        yield Weight.FAILING, "the drive says that it is failing"
+    for flag in (ExitFlag.COMMAND_LINE, ExitFlag.OPEN_FAILED):
+        if flag in report.exit_flags:
+            yield Weight.TROUBLE, f"smartctl: {flag}: {'; '.join(report.error_messages) or 'no message'}"
+    if report.healthy is None:
+        yield Weight.TROUBLE, "the drive's own health verdict was not captured"
+    if not _has_counters(report):
+        yield Weight.TROUBLE, "its error counters were not captured, so they cannot be judged"
+    if ExitFlag.COMMAND_FAILED in report.exit_flags:  # what is missing because of it is told above
+        yield Weight.NOTE, f"smartctl: {ExitFlag.COMMAND_FAILED}"
+
+
+def _has_counters(report: SmartReport) -> bool:
+    """SCSI devices may lack a counter log; ATA attributes and the NVMe health page are there on every real drive."""
+    if report.protocol is Protocol.ATA:
+        return bool(report.attributes)
+    if report.protocol is Protocol.NVME:
+        return (
+            report.nvme is not None
+            and report.nvme.critical_warning is not None
+            and report.nvme.media_errors is not None
+        )
+    return report.protocol is Protocol.SCSI
+
+
+def _attributes(report: SmartReport) -> Iterator[Remark]:
+    for each in report.attributes or ():
+        text = f"{each.name} ({each.number}) at {each.value}, threshold {each.threshold}"
+        if each.failed_when == "now":
+            yield Weight.FAILING if each.prefailure else Weight.WARNING, text
+        elif each.failed_when:
+            yield Weight.NOTE, f"{each.name} ({each.number}) was at its threshold in the past (worst {each.worst})"
+    if ExitFlag.PREFAIL_NOW in report.exit_flags and not report.attributes:
+        yield Weight.FAILING, str(ExitFlag.PREFAIL_NOW)
+
+
+def _nvme(report: SmartReport) -> Iterator[Remark]:
+    health = report.nvme
+    if not health:
+        return
+    if health.critical_warning:
+        bits = [name for bit, name in CRITICAL_WARNINGS.items() if health.critical_warning >> bit & 1]
+        yield Weight.FAILING, f"critical warning 0x{health.critical_warning:02x}: {', '.join(bits) or 'unknown bits'}"
+    spare, least = health.available_spare, health.available_spare_threshold
+    if spare is not None and least is not None and spare < least:
+        yield Weight.FAILING, f"available spare {spare} % is under its threshold of {least} %"
+    if health.percentage_used is not None and health.percentage_used >= 100:
+        yield Weight.WARNING, f"{health.percentage_used} % of its rated endurance used"
+
+
+def _limits(report: SmartReport, limits: DriveLimits) -> Iterator[Remark]:
+    found = counters(report)
+    if report.nvme and report.nvme.percentage_used is not None:
+        found["percentage_used"] = report.nvme.percentage_used
+    for name, limit in asdict(limits).items():
+        value = found.get(name)
+        if value is not None and limit is not None and not value <= limit:
+            yield Weight.FAILING, f"{_spoken(name)} {value}, limit {limit}"
+            del found[name]
+    for name in sorted(JUDGED & found.keys()):
+        if found[name]:
+            yield Weight.WARNING if name in GRAVE else Weight.NOTE, f"{_spoken(name)} {found[name]} in its life"
+
+
+def _self_test(report: SmartReport) -> Iterator[Remark]:
+    tests = report.self_tests or ()
+    latest = next((each for each in tests if each.result in (TestResult.PASSED, TestResult.FAILED)), None)
+    old = sum(each.result is TestResult.FAILED for each in tests)
+    if latest and latest.result is TestResult.FAILED:
+        yield Weight.FAILING, f"its latest finished self-test failed ({latest.kind}: {latest.text})"
+    elif old:
+        yield Weight.NOTE, f"{old} older self-tests failed, later ones passed"
+
+
+def _logs(report: SmartReport) -> Iterator[Remark]:
+    if report.error_log_count:
+        yield Weight.NOTE, f"{report.error_log_count} old entries in its error log"
+    if report.link_bits_s and report.link_max_bits_s and report.link_bits_s < report.link_max_bits_s:
+        yield Weight.WARNING, f"its link runs at {report.link_bits_s / 1e9:g} of {report.link_max_bits_s / 1e9:g} Gb/s"
