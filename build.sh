@@ -205,7 +205,7 @@ do_test() {
     case $layer in
         all | machine | lab) need_root test "$layer" ;;
         unit | lint | bench) ;;
-        *) refuse "there is no test layer '$layer'; the layers are unit, lint, machine, lab and bench" ;;
+        *) refuse "there is no test layer '$layer'; ./build.sh help lists them" ;;
     esac
     case $layer in
         unit) need_packages git:git ;;

@@ -46,7 +46,7 @@ def enter() -> None:
     if any(name in os.environ for name in SHIVS_OWN):
         import _bootstrap
 
-        _bootstrap.bootstrap()
+        sys.exit(_bootstrap.bootstrap())
     archive = os.path.realpath(sys.argv[0])
     target = os.path.join(root, f"{os.path.basename(archive)}_{BUILD_ID}")
     packages = os.path.join(target, "site-packages")
