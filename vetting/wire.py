@@ -78,6 +78,7 @@ class IperfTarget(Message, frozen=True, kw_only=True):
 
 class ClaimReply(Message, frozen=True, kw_only=True):
     run_id: int
+    host: str  # the record's name; a permit names it too
     token: str  # the run's token for this incarnation; keep it in memory and in a 0600 file of this boot only
     stages: tuple[StagePlan, ...]
     current_state: str
@@ -145,6 +146,7 @@ class ResultReply(Message, frozen=True, kw_only=True):
     next_stage: str  # empty: hold, or finished
     next_attempt: int
     objections: tuple[str, ...] = ()  # why a PASS was not believed
+    permit: str = ""  # for a next stage that writes to disks
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):
@@ -243,6 +245,12 @@ class HostView(Message, frozen=True, kw_only=True):
     state: str  # of its newest run, empty without one
     last_run_id: int | None
     last_verdict: str
+
+
+class TokenShown(Message, frozen=True, kw_only=True):
+    """A new secret, shown this once."""
+
+    token: str
 
 
 class StartRun(Message, frozen=True, kw_only=True):

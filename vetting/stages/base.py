@@ -23,6 +23,7 @@ class Job:
     """What this run asks of this host: the same for all stages."""
 
     run_id: int
+    host: str = ""  # the record's name, as a permit names it
     profile: Profile
     expected: ExpectedSpec
     expected_disks: tuple[ExpectedDisk, ...]
