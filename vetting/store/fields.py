@@ -1,0 +1,90 @@
+"""Columns that hold domain values: written and read as the type they name, so that no caller sees JSON."""
+
+from __future__ import annotations
+
+import zlib
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import peewee
+
+from vetting.domain.errors import BadInput
+
+ZLIB_LEVEL = 6
+
+
+class EnumOf(peewee.TextField[Any]):
+    """One of an enumeration's values, as text."""
+
+    def __new__(cls, kind: type[StrEnum], **options: Any) -> EnumOf:
+        return super(peewee.TextField, cls).__new__(cls)
+
+    def __init__(self, kind: type[StrEnum], **options: Any) -> None:
+        super().__init__(**options)
+        self.kind = kind
+
+    def db_value(self, value: str | None) -> str | None:
+        return None if value is None else str(self.kind(value))
+
+    def python_value(self, value: str | None) -> StrEnum | None:
+        return None if value is None else self.kind(value)
+
+
+class JsonOf(peewee.TextField[Any]):
+    """A value of a type as JSON text; readable in any database shell.
+
+    A value that could not be read back (not-a-number turns into null) is refused when it is written: BadInput.
+    """
+
+    def __new__(cls, kind: Any, **options: Any) -> JsonOf:
+        return super(peewee.TextField, cls).__new__(cls)
+
+    def __init__(self, kind: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def db_value(self, value: object) -> str | None:
+        if value is None:
+            return None
+        try:
+            raw = msgspec.json.encode(value)
+            self._decoder.decode(raw)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise BadInput(f"{self.name} cannot be recorded, it would not read back: {error}") from error
+        return raw.decode()
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else self._decoder.decode(value)
+
+
+class PackedOf(peewee.BlobField[Any]):
+    """A large value of a type, MessagePack under zlib.
+
+    MessagePack keeps not-a-number, which JSON cannot say; a whole number beyond 64 bits, which it cannot keep, makes
+    the value JSON instead. The first byte tells them apart: a JSON object opens with a brace.
+    """
+
+    def __new__(cls, kind: Any, **options: Any) -> PackedOf:
+        return super(peewee.BlobField, cls).__new__(cls)
+
+    def __init__(self, kind: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.kind = kind
+
+    def db_value(self, value: object) -> Any:
+        if value is None:
+            return None
+        try:
+            raw = msgspec.msgpack.encode(value)
+        except OverflowError:
+            raw = msgspec.json.encode(value)
+        return super().db_value(zlib.compress(raw, ZLIB_LEVEL))  # type: ignore[no-untyped-call]
+
+    def python_value(self, value: bytes | None) -> Any:
+        if value is None:
+            return None
+        raw = zlib.decompress(value)
+        if raw[:1] == b"{":
+            return msgspec.json.decode(raw, type=self.kind)
+        return msgspec.msgpack.decode(raw, type=self.kind)
