@@ -1,0 +1,63 @@
+"""Who this machine is, as the kernel tells it, for the claim. Unreadable parts stay empty: the orchestrator compares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vetting.domain.hostspec import Identity
+
+LONGEST = 128  # of any one text that a host says about itself
+
+
+def boot_id(root: Path) -> str:
+    """This kernel boot's own number; empty where /proc does not tell."""
+    return _text(root / "proc/sys/kernel/random/boot_id")
+
+
+def identity(root: Path) -> Identity:
+    """SMBIOS identity, MAC addresses of physical interfaces and serials of whole disks."""
+    dmi = root / "sys/class/dmi/id"
+    return Identity(
+        smbios_uuid=_text(dmi / "product_uuid").lower(),
+        system_serial=_text(dmi / "product_serial"),
+        board_serial=_text(dmi / "board_serial"),
+        macs=tuple(sorted(_macs(root))),
+        disk_serials=tuple(sorted(_disk_serials(root))),
+    )
+
+
+def _macs(root: Path) -> set[str]:
+    found = set()
+    for nic in sorted((root / "sys/class/net").glob("*")):
+        address = _text(nic / "address").lower()
+        if (nic / "device").exists() and re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", address):
+            found.add(address)
+    return found - {"00:00:00:00:00:00"}
+
+
+def _disk_serials(root: Path) -> set[str]:
+    found = set()
+    for disk in sorted((root / "sys/block").glob("*")):
+        if not (disk / "device").exists():
+            continue
+        serial = _text(disk / "serial") or _text(disk / "device/serial") or _unit_serial(disk / "device/vpd_pg80")
+        if serial:
+            found.add(serial)
+    return found
+
+
+def _unit_serial(page: Path) -> str:
+    """The unit serial number page of a SCSI or ATA disk: four header bytes, then text (SPC-4, 7.8.15)."""
+    try:
+        raw = page.read_bytes()
+    except OSError:
+        return ""
+    return raw[4 : 4 + raw[3]].decode("ascii", "replace").strip("\0 ")[:LONGEST] if len(raw) > 4 else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n\t")[:LONGEST]
+    except OSError:
+        return ""
