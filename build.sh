@@ -50,8 +50,12 @@ as_root() {
 
 can_be_root() { ((EUID == 0)) || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }; }
 
+# The real tools on the real devices need root: go on as root where sudo asks for nothing, else print the command.
 need_root() {
-    ((EUID == 0)) || refuse "this needs root, for it runs the real tools on the real devices: sudo $here/build.sh $*"
+    if ((EUID == 0)); then return; fi
+    can_be_root || refuse "this needs root, for it runs the real tools on the real devices: sudo $here/build.sh $*"
+    say "going on as root through sudo"
+    exec sudo -n env ${CI:+"CI=$CI"} ${VETTING_CORPUS:+"VETTING_CORPUS=$VETTING_CORPUS"} "$here/build.sh" "$@"
 }
 
 # Packages of the given program:package words whose program is not here, each once.
@@ -203,7 +207,7 @@ do_test() {
     local layer=${1:-all}
     shift || true
     case $layer in
-        all | machine | lab) need_root test "$layer" ;;
+        all | machine | lab) need_root test "$layer" "$@" ;;
         unit | lint | bench) ;;
         *) refuse "there is no test layer '$layer'; ./build.sh help lists them" ;;
     esac
