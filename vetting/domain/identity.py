@@ -1,0 +1,85 @@
+"""Is the machine that speaks the one on record? Asked at the claim, before anything may be written.
+
+Safety N1: the wrong machine is held, not vetted. What either side does not know is not compared, but something that
+hardly ever moves to another machine (SMBIOS UUID, a serial of system or board, a MAC address) must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vetting.domain.hostspec import Identity
+from vetting.domain.naming import known, mac_of
+from vetting.domain.outcome import Severity
+from vetting.domain.specdiff import Difference
+
+
+def identity_conflicts(record: Identity, found: Identity, *, writes: bool = True) -> tuple[Difference, ...]:
+    """Why the machine `found` is not the one of `record`; empty where it is. Each row is reason enough to hold.
+
+    `writes`: the run may write to disks. Then every disk serial on record must be there; otherwise one in common is
+    enough, and a missing disk is left to SpecValidate, which says more about it.
+    """
+    rows = [*_texts(record, found), *_macs(record, found), *_disks(record, found, writes=writes)]
+    if not rows and not _agrees(record, found):
+        text = (
+            "nothing that identifies this machine for certain (SMBIOS UUID, system or board serial, MAC address) is "
+            "both on record and told by the machine: put its MAC addresses into the host's record and start again"
+        )
+        rows.append(_row("identity", "", "", text))
+    return tuple(rows)
+
+
+def _pairs(record: Identity, found: Identity) -> tuple[tuple[str, str, str, str], ...]:
+    return (
+        ("smbios_uuid", "SMBIOS UUID", record.smbios_uuid, found.smbios_uuid),
+        ("system_serial", "system serial", record.system_serial, found.system_serial),
+        ("board_serial", "board serial", record.board_serial, found.board_serial),
+    )
+
+
+def _macs_of(identity: Identity) -> set[str]:
+    return {mac_of(mac) for mac in identity.macs} - {""}
+
+
+def _serials_of(identity: Identity) -> set[str]:
+    return {known(serial) for serial in identity.disk_serials} - {""}
+
+
+def _agrees(record: Identity, found: Identity) -> bool:
+    texts = any(known(old) and known(old) == known(new) for _, _, old, new in _pairs(record, found))
+    return texts or bool(_macs_of(record) & _macs_of(found))
+
+
+def _texts(record: Identity, found: Identity) -> Iterator[Difference]:
+    for name, words, old, new in _pairs(record, found):
+        if known(old) and known(new) and known(old) != known(new):
+            yield _row(name, old, new, f"the {words} is {new}, on record is {old}")
+
+
+def _macs(record: Identity, found: Identity) -> Iterator[Difference]:
+    has = _macs_of(found)
+    for mac in sorted(_macs_of(record) - has) if has else ():
+        yield _row("macs", mac, ", ".join(sorted(has)), f"the MAC address {mac} on record is not on this machine")
+
+
+def _disks(record: Identity, found: Identity, *, writes: bool) -> Iterator[Difference]:
+    wants, has = _serials_of(record), _serials_of(found)
+    if not wants or not has or (not writes and wants & has):
+        return
+    for serial in sorted(wants - has):
+        yield _row(
+            "disk_serials", serial, ", ".join(sorted(has)), f"the disk {serial} on record is not in this machine"
+        )
+
+
+def _row(name: str, record: str, found: str, text: str) -> Difference:
+    return Difference(
+        field=f"identity.{name}",
+        component="host",
+        expected=record,
+        found=found,
+        severity=Severity.CRITICAL,
+        text=text,
+        unknown=name == "identity",
+    )

@@ -1,0 +1,63 @@
+"""Serials, WWNs and MAC addresses as they are compared: makers, drivers and people spell the same name differently."""
+
+from __future__ import annotations
+
+import re
+
+# What firmware writes where nobody filled a field in (seen in dmidecode and in udev of many makers).
+PLACEHOLDERS = frozenset(
+    {
+        "tobefilledbyo.e.m.",
+        "tobefilledbyoem",
+        "notspecified",
+        "notavailable",
+        "notapplicable",
+        "notprovided",
+        "notpresent",
+        "defaultstring",
+        "systemserialnumber",
+        "systemproductname",
+        "systemmanufacturer",
+        "chassisserialnumber",
+        "baseboardserialnumber",
+        "serialnumber",
+        "unknown",
+        "unspecified",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "empty",
+        "nodimm",
+        "nodimminstalled",
+        "undefined",
+        "invalid",
+        "o.e.m.",
+        "oem",
+        "0123456789",
+        "1234567890",
+        "123456789",
+    }
+)
+
+
+def known(text: str) -> str:
+    """The text as compared: no white space, one case; empty where it is a placeholder and thus says nothing."""
+    plain = re.sub(r"\s+", "", text).casefold()
+    if plain in PLACEHOLDERS or not plain.strip("0-:.x_") or not plain.strip("f-:."):
+        return ""
+    return plain
+
+
+def same_wwn(one: str, other: str) -> bool:
+    """Whether two spellings of a WWN (0x…, naa.…, eui.…, nvme-…) name the same device; unknown ones never do."""
+    bare = [re.sub(r"^(0x|naa\.|eui\.|nvme\.|uuid\.)", "", known(text)) for text in (one, other)]
+    return bool(bare[0]) and bare[0] == bare[1]
+
+
+def mac_of(text: str) -> str:
+    """A MAC address in lower case with colons; empty where it is none or all zero or broadcast."""
+    digits = re.sub(r"[^0-9a-f]", "", text.casefold())
+    if len(digits) not in (12, 40) or not digits.strip("0") or not digits.strip("f"):
+        return ""
+    return ":".join(digits[n : n + 2] for n in range(0, len(digits), 2))

@@ -1,0 +1,351 @@
+"""Expected spec against found inventory: differences by severity.
+
+A pinned value that could not be read is a difference too (`unknown`), never agreement: it asks for an ERROR, while a
+value that was read and is wrong asks for a FAIL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec
+from vetting.domain.inventory import FoundDisk, FoundNic, Inventory
+from vetting.domain.naming import known, mac_of, same_wwn
+from vetting.domain.outcome import Severity, Verdict
+
+MIB = 1024**2
+GIB = 1024**3
+KERNEL_SHARE = 0.04  # of the memory that firmware and kernel keep to themselves before MemTotal is counted
+KERNEL_KEEPS_BYTES = 256 * MIB  # and at least this
+
+SEVERITIES: Mapping[str, Severity] = {
+    "manufacturer": Severity.WARNING,
+    "product": Severity.CRITICAL,
+    "system_serial": Severity.CRITICAL,
+    "cpu_model": Severity.CRITICAL,
+    "cpu_sockets": Severity.CRITICAL,
+    "cpu_threads": Severity.CRITICAL,
+    "cpu_threads.more": Severity.WARNING,
+    "memory_bytes": Severity.CRITICAL,
+    "memory_bytes.more": Severity.WARNING,
+    "memory_usable": Severity.CRITICAL,
+    "dimm_count": Severity.CRITICAL,
+    "dimm_count.more": Severity.WARNING,
+    "dimm.missing": Severity.CRITICAL,
+    "dimm.extra": Severity.WARNING,
+    "disk.missing": Severity.CRITICAL,
+    "disk.extra": Severity.WARNING,
+    "disk.twice": Severity.WARNING,
+    "disk.size": Severity.CRITICAL,
+    "disk.model": Severity.WARNING,
+    "disk.wwn": Severity.CRITICAL,
+    "nic.missing": Severity.CRITICAL,
+    "nic.extra": Severity.INFO,
+    "nic.speed": Severity.CRITICAL,
+    "nic.neighbour": Severity.WARNING,
+    "gpu_count": Severity.CRITICAL,
+    "gpu_count.more": Severity.WARNING,
+    "gpu_models": Severity.CRITICAL,
+    "psu_count": Severity.CRITICAL,
+    "psu_count.more": Severity.WARNING,
+    "firmware": Severity.CRITICAL,
+}
+"""What each field weighs unless the spec's `severities` says otherwise. `.more` is a surplus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One row of the comparison. `unknown`: it could not be read, so nobody is accused but us."""
+
+    field: str
+    component: str  # disk:<serial>, nic:<mac>, host … as everywhere
+    expected: str
+    found: str
+    severity: Severity
+    text: str
+    unknown: bool = False
+
+
+def unreadable(inventory: Inventory, *topics: str) -> str:
+    """Why a topic (`disks`, `dimms`, `nics`, `gpus`, `psu`, `cpu`, `memory`, `identity`) could not be read, or empty.
+
+    Keys of `Inventory.unreadable` are a topic, or begin with one: `disks`, `disks:sdb`.
+    """
+    for key, why in sorted(inventory.unreadable.items()):
+        if re.split(r"[:. /]", key, maxsplit=1)[0] in topics:
+            return f"{key}: {why}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Collects differences with the severities of one spec."""
+
+    overrides: Mapping[str, str]
+    rows: list[Difference] = field(default_factory=list)
+
+    def add(
+        self, name: str, component: str, expected: object, found: object, text: str, *, unknown: bool = False
+    ) -> None:
+        severity = Severity.CRITICAL if unknown else SEVERITIES[name]
+        if name in self.overrides:
+            severity = Severity(self.overrides[name])
+        self.rows.append(
+            Difference(
+                field=name,
+                component=component,
+                expected=str(expected),
+                found="" if unknown else str(found),
+                severity=severity,
+                text=text,
+                unknown=unknown,
+            )
+        )
+
+    def unread(self, name: str, component: str, expected: object, why: str = "") -> None:
+        because = f" ({why})" if why else ""
+        self.add(
+            name,
+            component,
+            expected,
+            "",
+            f"{name} is pinned to {expected} and could not be read{because}",
+            unknown=True,
+        )
+
+    def same(self, name: str, expected: str, found: str) -> None:
+        """A pinned text."""
+        if not expected:
+            return
+        if not known(found):
+            self.unread(name, "host", expected)
+        elif re.sub(r"\s+", "", expected).casefold() != known(found):
+            self.add(name, "host", expected, found, f"{name} is {found!r}, expected {expected!r}")
+
+    def count(self, name: str, component: str, expected: int | None, found: int | None, why: str = "") -> None:
+        """A pinned number; fewer weighs more than a surplus. `found` None: unreadable."""
+        if expected is None:
+            return
+        if found is None:
+            self.unread(name, component, expected, why)
+        elif found != expected:
+            row = f"{name}.more" if found > expected and f"{name}.more" in SEVERITIES else name
+            self.add(row, component, expected, found, f"{name} is {found}, expected {expected}")
+
+
+def compare(spec: ExpectedSpec, inventory: Inventory) -> tuple[Difference, ...]:
+    """Every way in which the host is not what its spec pins. Firmware pins: `vetting.domain.firmware`."""
+    valid = {name: word for name, word in spec.severities.items() if not severity_mistake(name, word)}
+    rows = _Rows(valid)
+    rows.same("manufacturer", spec.manufacturer, inventory.manufacturer)
+    rows.same("product", spec.product, inventory.product)
+    rows.same("system_serial", spec.system_serial, inventory.identity.system_serial)
+    _cpu(rows, spec, inventory)
+    _memory(rows, spec, inventory)
+    _dimms(rows, spec, inventory)
+    _disks(rows, spec, inventory)
+    _nics(rows, spec, inventory)
+    _gpus(rows, spec, inventory)
+    rows.count("psu_count", "psu", spec.psu_count, inventory.psu_count, unreadable(inventory, "psu"))
+    bad = [severity_mistake(name, word) for name, word in sorted(spec.severities.items()) if name not in valid]
+    return (*rows.rows, *(_odd_severity(text) for text in bad))
+
+
+def severity_mistake(name: str, word: str) -> str:
+    """What is wrong with one row of a spec's `severities`, or empty."""
+    if name not in SEVERITIES and not re.fullmatch(r"firmware\.[a-z]+", name):
+        return f"severities names {name!r}, which is no field; fields are {', '.join(SEVERITIES)}"
+    if word not in tuple(Severity):
+        return f"the severity of {name} is {word!r}; it must be one of {', '.join(Severity)}"
+    return ""
+
+
+def _odd_severity(text: str) -> Difference:
+    return Difference(field="severities", component="host", expected="", found="", severity=Severity.WARNING, text=text)
+
+
+def _cpu(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    cpu, why = inventory.cpu, unreadable(inventory, "cpu")
+    rows.same("cpu_model", spec.cpu_model, cpu.model)
+    rows.count("cpu_sockets", "cpu", spec.cpu_sockets or None, cpu.sockets if cpu.sockets > 0 else None, why)
+    rows.count("cpu_threads", "cpu", spec.cpu_threads or None, cpu.threads if cpu.threads > 0 else None, why)
+
+
+def installed_bytes(inventory: Inventory) -> int | None:
+    """Memory by the DIMMs that DMI lists; None where it lists none or one of unknown size."""
+    sizes = [dimm.size_bytes for dimm in inventory.dimms or ()]
+    return sum(sizes) if sizes and all(size > 0 for size in sizes) else None
+
+
+def _memory(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    """DIMMs by their sum exactly; MemTotal, where DMI is silent, less what firmware and kernel keep.
+
+    A missing DIMM of 24 is 4.2 % of the memory, so the tolerance must stay below that.
+    """
+    if not spec.memory_bytes:
+        return
+    installed, total = installed_bytes(inventory), inventory.memory_bytes
+    if installed is None and not total > 0:
+        rows.unread("memory_bytes", "memory", spec.memory_bytes, unreadable(inventory, "memory", "dimms"))
+        return
+    keeps = spec.memory_bytes * KERNEL_SHARE + KERNEL_KEEPS_BYTES
+    found = total if installed is None else installed
+    least = spec.memory_bytes - keeps if installed is None else spec.memory_bytes
+    says = f"{found / GIB:.1f} GiB of memory, expected {spec.memory_bytes / GIB:.1f} GiB"
+    if not found >= least:
+        rows.add("memory_bytes", "memory", spec.memory_bytes, found, says)
+    elif found > spec.memory_bytes + keeps:
+        rows.add("memory_bytes.more", "memory", spec.memory_bytes, found, says)
+    if installed is not None and not total >= installed - 2 * (installed * KERNEL_SHARE + KERNEL_KEEPS_BYTES):
+        text = f"the kernel can use {total / GIB:.1f} GiB of {installed / GIB:.1f} GiB installed"
+        rows.add("memory_usable", "memory", installed, total, text)
+
+
+def _dimms(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    why = unreadable(inventory, "dimms")
+    fitted = None if inventory.dimms is None else [dimm for dimm in inventory.dimms if dimm.size_bytes > 0]
+    rows.count("dimm_count", "memory", spec.dimm_count or None, None if fitted is None else len(fitted), why)
+    if not spec.dimm_serials:
+        return
+    if fitted is None:
+        rows.unread("dimm.missing", "memory", ", ".join(spec.dimm_serials), why)
+        return
+    found = {known(dimm.serial): dimm for dimm in fitted}
+    mute = "" in found
+    expected = {known(serial): serial for serial in spec.dimm_serials}
+    for plain, serial in expected.items():
+        if plain not in found:
+            text = f"the DIMM with serial {serial} is missing"
+            text += "; a fitted DIMM tells no serial" if mute else ""
+            rows.add("dimm.missing", "memory", serial, "not found", text, unknown=mute)
+    for plain, dimm in found.items():
+        if plain and plain not in expected:
+            text = f"the DIMM {dimm.serial} in {dimm.locator} is not in the spec"
+            rows.add("dimm.extra", f"dimm:{dimm.locator}", "not there", dimm.serial, text)
+
+
+def find_disk(disk: ExpectedDisk, found: Iterable[FoundDisk]) -> FoundDisk | None:
+    """The found disk that is the expected one: by serial, or by WWN where one of them has no serial."""
+    candidates = tuple(found)
+    for one in candidates:
+        if known(disk.serial) and known(one.serial) == known(disk.serial):
+            return one
+    for one in candidates:
+        if not (known(one.serial) and known(disk.serial)) and same_wwn(one.wwn, disk.wwn):
+            return one
+    return None
+
+
+def _disks(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    expected = [disk for disk in spec.disks if disk.kind == "disk"]
+    found = [disk for disk in inventory.disks if disk.transport != "loop"]
+    if not expected:
+        return
+    why = unreadable(inventory, "disks")
+    pairs = [(disk, find_disk(disk, found)) for disk in expected]
+    taken = {id(one) for _, one in pairs if one is not None}
+    mute = [disk.name for disk in found if not known(disk.serial) and id(disk) not in taken]
+    for disk, one in pairs:
+        if one is not None:
+            _one_disk(rows, disk, one)
+            continue
+        text = f"the disk {disk.serial} is missing"
+        text += f"; {', '.join(mute)} could not tell a serial" if mute else f" ({why})" if why else ""
+        rows.add("disk.missing", f"disk:{disk.serial}", disk.serial, "not found", text, unknown=bool(mute or why))
+    listed = {known(disk.serial) for disk in expected} - {""}
+    for one in found:
+        if id(one) in taken:
+            continue
+        if known(one.serial) in listed:
+            text = f"the serial {one.serial} is told by more than one device, also by {one.name}"
+            rows.add("disk.twice", f"disk:{one.serial}", "once", one.name, text)
+        else:
+            text = f"the disk {one.serial or one.name} ({one.model or 'unknown model'}) is not in the spec"
+            rows.add("disk.extra", f"disk:{one.serial or one.name}", "not there", one.serial or one.name, text)
+
+
+def _one_disk(rows: _Rows, disk: ExpectedDisk, found: FoundDisk) -> None:
+    component = f"disk:{disk.serial}"
+    if disk.size_bytes:
+        if not found.size_bytes > 0:
+            rows.unread("disk.size", component, disk.size_bytes)
+        elif found.size_bytes != disk.size_bytes:
+            text = f"{component} has {found.size_bytes} bytes, expected {disk.size_bytes}"
+            rows.add("disk.size", component, disk.size_bytes, found.size_bytes, text)
+    if disk.wwn and not same_wwn(disk.wwn, found.wwn):
+        if known(found.wwn):
+            rows.add(
+                "disk.wwn", component, disk.wwn, found.wwn, f"{component} has WWN {found.wwn}, expected {disk.wwn}"
+            )
+        else:
+            rows.unread("disk.wwn", component, disk.wwn)
+    if disk.model and known(disk.model) != known(found.model):
+        if known(found.model):
+            text = f"{component} is a {found.model}, expected a {disk.model}"
+            rows.add("disk.model", component, disk.model, found.model, text)
+        else:
+            rows.unread("disk.model", component, disk.model)
+
+
+def _nics(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    if not spec.nics:
+        return
+    why = unreadable(inventory, "nics")
+    found = {mac_of(nic.mac): nic for nic in inventory.nics if nic.physical and mac_of(nic.mac)}
+    for nic in spec.nics:
+        one = found.get(mac_of(nic.mac))
+        if one is not None:
+            _one_nic(rows, nic, one)
+            continue
+        text = f"the network card {nic.mac} is missing" + (f" ({why})" if why else "")
+        rows.add("nic.missing", f"nic:{nic.mac}", nic.mac, "not found", text, unknown=bool(why))
+    listed = {mac_of(nic.mac) for nic in spec.nics}
+    for mac, one in found.items():
+        if mac not in listed:
+            rows.add(
+                "nic.extra", f"nic:{mac}", "not there", mac, f"the network card {one.name} ({mac}) is not in the spec"
+            )
+
+
+def _one_nic(rows: _Rows, nic: ExpectedNic, found: FoundNic) -> None:
+    component = f"nic:{nic.mac}"
+    if nic.speed_mb_s:
+        if found.link is False:
+            rows.add("nic.speed", component, nic.speed_mb_s, "no link", f"{component} ({found.name}) has no link")
+        elif found.speed_mb_s is None or not found.speed_mb_s > 0:
+            rows.unread("nic.speed", component, f"{nic.speed_mb_s} Mb/s")
+        elif not found.speed_mb_s >= nic.speed_mb_s:
+            text = f"{component} runs at {found.speed_mb_s} Mb/s, expected {nic.speed_mb_s} Mb/s"
+            rows.add("nic.speed", component, nic.speed_mb_s, found.speed_mb_s, text)
+    if nic.neighbour and known(nic.neighbour) != known(found.neighbour):
+        if known(found.neighbour):
+            text = f"{component} is plugged into {found.neighbour}, expected {nic.neighbour}"
+            rows.add("nic.neighbour", component, nic.neighbour, found.neighbour, text)
+        else:
+            rows.unread("nic.neighbour", component, nic.neighbour, "no LLDP neighbour heard")
+
+
+def _gpus(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+    why = unreadable(inventory, "gpus")
+    rows.count("gpu_count", "gpu", spec.gpu_count, None if why else len(inventory.gpus), why)
+    if not spec.gpu_models:
+        return
+    if why:
+        rows.unread("gpu_models", "gpu", ", ".join(spec.gpu_models), why)
+        return
+    left = [known(gpu.name) for gpu in inventory.gpus]
+    for model in spec.gpu_models:
+        if known(model) in left:
+            left.remove(known(model))
+        else:
+            rows.add("gpu_models", "gpu", model, "not found", f"a GPU {model} is missing")
+
+
+def verdict_of(differences: Iterable[Difference]) -> Verdict:
+    """FAIL where a critical difference was measured, ERROR where one could not be read, else PASS."""
+    critical = [row for row in differences if row.severity is Severity.CRITICAL]
+    if any(not row.unknown for row in critical):
+        return Verdict.FAIL
+    return Verdict.ERROR if critical else Verdict.PASS
