@@ -11,12 +11,13 @@ export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 try_needs=(
     stress-ng:stress-ng stressapptest:stressapptest fio:fio iperf3:iperf3 smartctl:smartmontools nvme:nvme-cli
     ipmitool:ipmitool lshw:lshw dmidecode:dmidecode lspci:pciutils lsusb:usbutils ethtool:ethtool hdparm:hdparm
-    ip:iproute2 losetup:mount blkid:util-linux choom:util-linux lscpu:util-linux badblocks:e2fsprogs
+    ip:iproute2 losetup:mount mount:mount sfdisk:fdisk badblocks:e2fsprogs
+    blkid:util-linux choom:util-linux lsblk:util-linux lscpu:util-linux prlimit:util-linux wipefs:util-linux
 )
 # What the tests need beside that:
 test_needs=(
     git:git shellcheck:shellcheck openssl:openssl mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.vfat:dosfstools
-    sfdisk:fdisk sgdisk:gdisk wipefs:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
+    sgdisk:gdisk mkswap:util-linux nsenter:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
 )
 
 usage() {
@@ -86,12 +87,18 @@ is_debian_like() (
 
 # Install packages or print how, and stop.
 install_packages() {
+    local log=$here/build/apt.log
     local options=(--yes --no-install-recommends -o DPkg::Lock::Timeout=300)
     is_debian_like || refuse "this is not Debian or Ubuntu; install the programs of these Debian packages and run again: $*"
     can_be_root || refuse "run this, then run again: sudo apt-get update && sudo apt-get install ${options[*]} $*"
+    mkdir -p "$here/build"
     say "installing $*"
-    as_root apt-get update --quiet || say "apt-get update had errors; trying to install with the lists that are here"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet "${options[@]}" "$@" </dev/null
+    as_root apt-get update >"$log" 2>&1 || say "apt-get update had errors; going on with the package lists that are here"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >>"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        say "apt-get could not install them; its last words stand above, all of them in $log"
+        exit 1
+    }
 }
 
 # need_packages PROGRAM:PACKAGE... makes all of them present, a Python that we support among them.
