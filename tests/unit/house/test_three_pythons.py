@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,3 +153,11 @@ def test_a_command_that_there_is_not_is_status_2_and_says_what_there_is(reposito
     told = subprocess.run([repository / "build.sh", *words], capture_output=True, text=True)
     assert told.returncode == 2
     assert "./build.sh" in told.stdout + told.stderr
+
+
+def test_a_second_build_with_nothing_changed_takes_less_than_five_seconds(repository: Path) -> None:
+    subprocess.run([repository / "build.sh", "zipapp"], check=True, capture_output=True)
+    began = time.monotonic()
+    told = subprocess.run([repository / "build.sh", "zipapp"], check=True, capture_output=True, text=True)
+    assert time.monotonic() - began < 5
+    assert "dist/vetting is ready" in told.stderr
