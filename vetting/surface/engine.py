@@ -80,7 +80,7 @@ class Scan:
                 if ending:
                     return ending
                 standing.phase_index = index + 1
-                self._checkpoint()
+                self.checkpoint()
         except Vanished as vanished:
             return Ending("vanished", str(vanished))
         if standing.faults.bad_blocks:
@@ -111,7 +111,7 @@ class Scan:
         if phase.kind == "write":
             self._flush(phase, ledger)
         if ledger.why_stopped or ledger.gave_up:
-            self._checkpoint(ledger, flushed=True)
+            self.checkpoint(ledger, flushed=True)
         if ledger.why_stopped:
             return Ending("stopped", ledger.why_stopped)
         if ledger.gave_up:
@@ -137,7 +137,7 @@ class Scan:
                 continue
             self.tell(phase, ledger.tally)
             if due or time.monotonic() - kept > CHECKPOINT_S:
-                self._checkpoint(ledger)
+                self.checkpoint(ledger)
                 kept = time.monotonic()
 
     def _flush(self, phase: Phase, ledger: PhaseLedger) -> None:
@@ -149,7 +149,7 @@ class Scan:
                 raise Vanished(0) from error
             ledger.book(Fault(phase.kind, phase.cycle, 0, 0, "flush-error", of_errno(error)[1]))
 
-    def _checkpoint(self, ledger: PhaseLedger | None = None, *, flushed: bool = False) -> None:
+    def checkpoint(self, ledger: PhaseLedger | None = None, *, flushed: bool = False) -> None:
         """Makes the standing durable: first the books, then the medium, then the file, so that it never claims too much."""
         index = self.standing.phase_index
         rows = [tally.to_json() for tally in self.standing.tallies]
