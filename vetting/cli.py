@@ -25,7 +25,9 @@ class Verb(NamedTuple):
     hidden: bool = False
 
 
-VERBS: dict[str, Verb] = {}
+VERBS: dict[str, Verb] = {
+    "surface": Verb("vetting.verbs.surface", "write and verify the whole surface of one disk or file", hidden=True),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
