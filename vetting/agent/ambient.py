@@ -1,0 +1,145 @@
+"""Counters of the whole machine, read before and after every stage: what a load may not have moved.
+
+Each is (component, name) -> value; None is unreadable, which is UNKNOWN and never zero. What is not there at all on this
+machine (no EDAC, no PCIe error counters) is left out before and after; what was there and is gone is unreadable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from vetting.domain.outcome import Counter
+
+Key = tuple[str, str]
+Snapshot = Mapping[Key, float | None]
+
+NIC_COUNTERS = (
+    "rx_errors",
+    "rx_crc_errors",
+    "rx_frame_errors",
+    "rx_fifo_errors",
+    "rx_missed_errors",
+    "tx_errors",
+    "tx_aborted_errors",
+    "tx_carrier_errors",
+    "tx_fifo_errors",
+)
+AER_FILES = ("aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal")
+
+
+def snapshot(root: Path) -> dict[Key, float | None]:
+    """All ambient counters as they stand now."""
+    found: dict[Key, float | None] = {
+        ("host", "oom_kill"): _field(root / "proc/vmstat", r"^oom_kill (\d+)$"),
+        ("memory", "hardware_corrupted_kb"): _field(root / "proc/meminfo", r"^HardwareCorrupted:\s+(\d+) kB$"),
+    }
+    for part in (_edac, _aer, _nics, _throttles, _present):
+        found.update(part(root))
+    return found
+
+
+def counters(before: Snapshot, after: Snapshot) -> tuple[Counter, ...]:
+    """The two readings side by side; a counter that only one of them has is unknown in the other."""
+    keys = sorted({*before, *after})
+    return tuple(
+        Counter(
+            component=component, name=name, before=before.get((component, name)), after=after.get((component, name))
+        )
+        for component, name in keys
+    )
+
+
+def _edac(root: Path) -> dict[Key, float | None]:
+    """Corrected and uncorrected errors of each DIMM, or of the controller where it does not tell DIMMs apart."""
+    found: dict[Key, float | None] = {}
+    for controller in sorted((root / "sys/devices/system/edac/mc").glob("mc[0-9]*")):
+        dimms = sorted([*controller.glob("dimm[0-9]*"), *controller.glob("rank[0-9]*")])
+        for dimm in dimms:
+            locator = _text(dimm / "dimm_label") or f"{controller.name}-{dimm.name}"
+            found[f"dimm:{locator}", "corrected"] = _number(dimm / "dimm_ce_count")
+            found[f"dimm:{locator}", "uncorrected"] = _number(dimm / "dimm_ue_count")
+        for name, kind in (("ce", "corrected"), ("ue", "uncorrected")):
+            found["memory", f"{controller.name}_{kind}"] = _number(controller / f"{name}_count")
+            found["memory", f"{controller.name}_{kind}_no_dimm"] = _number(controller / f"{name}_noinfo_count")
+    return found
+
+
+def _aer(root: Path) -> dict[Key, float | None]:
+    """Error totals of each PCIe device that reports errors (Documentation/ABI/testing/sysfs-bus-pci-devices-aer)."""
+    found: dict[Key, float | None] = {}
+    for device in sorted((root / "sys/bus/pci/devices").glob("*")):
+        for name in AER_FILES:
+            if (device / name).exists():
+                found[f"pci:{device.name}", name] = _field(device / name, r"^TOTAL_ERR_\w+ (\d+)$")
+    return found
+
+
+def _nics(root: Path) -> dict[Key, float | None]:
+    found: dict[Key, float | None] = {}
+    for nic in _physical_nics(root):
+        component = f"nic:{_text(nic / 'address').lower() or nic.name}"
+        found[component, "carrier_changes"] = _number(nic / "carrier_changes")
+        for name in NIC_COUNTERS:
+            found[component, name] = _number(nic / "statistics" / name)
+    return found
+
+
+def _throttles(root: Path) -> dict[Key, float | None]:
+    """How often cores and packages were slowed down for heat; the sum over all, for a socket's cores move together."""
+    found: dict[Key, float | None] = {}
+    for name in ("core_throttle_count", "package_throttle_count"):
+        files = sorted((root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/thermal_throttle/{name}"))
+        values = [_number(path) for path in files]
+        if values:
+            known = [value for value in values if value is not None]
+            found["cpu", name] = sum(known) if len(known) == len(values) else None
+    return found
+
+
+def _present(root: Path) -> dict[Key, float | None]:
+    """How many disks, NICs, PCI devices and CPUs there are: a part that vanishes under load is seen here."""
+    blocks = root / "sys/block"
+    online = _text(root / "sys/devices/system/cpu/online")
+    pci = root / "sys/bus/pci/devices"
+    return {
+        ("host", "disks"): float(sum((disk / "device").exists() for disk in blocks.iterdir()))
+        if blocks.is_dir()
+        else None,
+        ("host", "nics"): float(len(_physical_nics(root))) if (root / "sys/class/net").is_dir() else None,
+        ("host", "pci_devices"): float(len(list(pci.iterdir()))) if pci.is_dir() else None,
+        ("host", "cpus"): _cpus(online),
+    }
+
+
+def _cpus(online: str) -> float | None:
+    """How many CPUs the kernel's list format ("0-3,8") names."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", online):
+        return None
+    ends = [part.partition("-") for part in online.split(",")]
+    return float(sum(int(high or low) - int(low) + 1 for low, _, high in ends))
+
+
+def _physical_nics(root: Path) -> list[Path]:
+    return [nic for nic in sorted((root / "sys/class/net").glob("*")) if (nic / "device").exists()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()[:80]
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> float | None:
+    text = _text(path)
+    return float(text) if re.fullmatch(r"-?\d{1,20}", text) else None
+
+
+def _field(path: Path, pattern: str) -> float | None:
+    try:
+        match = re.search(pattern, path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    except OSError:
+        return None
+    return float(match[1]) if match else None
