@@ -1,0 +1,103 @@
+"""`vetting.stages.base.Deps` on this very machine: real programs through `vetting.proc`, real files, a real clock.
+
+What the agent's own Deps adds (cgroup, evidence, uploads) is left out, so that a stage can be tried with the real tools, or with
+programs in `path` that stand in for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vetting import proc
+from vetting.domain.outcome import Finding, ToolRun
+from vetting.stages.base import Job, LineSink
+
+
+class PlainDeps:
+    """`path` goes before the PATH; `limit_s` shortens every deadline; `files` answers for files of that name."""
+
+    def __init__(
+        self,
+        job: Job,
+        folder: Path,
+        *,
+        path: str = "",
+        limit_s: float | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.job = job
+        self.folder = folder
+        self.path = path
+        self.limit_s = limit_s
+        self.files = dict(files or {})
+        self.ran: list[ToolRun] = []
+        self.samples: list[tuple[str, float, str]] = []
+        self.progresses: list[tuple[float, float, str, str]] = []
+        self.logs: list[tuple[str, str]] = []
+        self.findings: list[Finding] = []
+        self.artifacts: dict[str, bytes] = {}
+
+    def argvs(self, tool: str) -> list[tuple[str, ...]]:
+        return [ran.argv for ran in self.ran if ran.argv[0].rpartition("/")[2] == tool]
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        limit_s: float,
+        on_line: LineSink | None = None,
+        env: Mapping[str, str] | None = None,
+        heavy: bool = False,
+        keep: str = "",
+    ) -> ToolRun:
+        limit_s = limit_s if self.limit_s is None else min(limit_s, self.limit_s)
+        around = dict(env or {})
+        if self.path:
+            around["PATH"] = self.path
+        ran = await proc.run(argv, limit_s=limit_s, on_line=on_line, env=around, grace_s=1.0, cwd=str(self.folder))
+        self.ran.append(ran)
+        return ran
+
+    def own_program(self, verb: str) -> list[str]:
+        return [sys.executable, "-m", "vetting", verb]
+
+    def read(self, path: str) -> str:
+        return self.files[path] if path in self.files else Path(path).read_text(errors="surrogateescape")
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(glob.glob(pattern))
+
+    def scratch(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def write_scratch(self, name: str, data: bytes) -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        path.chmod(0o600)
+        return str(path)
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def sample(self, series: str, value: float, unit: str) -> None:
+        self.samples.append((series, value, unit))
+
+    def progress(self, done: float, of: float, unit: str, note: str = "") -> None:
+        self.progresses.append((done, of, unit, note))
+
+    def log(self, text: str, level: str = "info") -> None:
+        self.logs.append((level, text))
+
+    def find(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+    def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
+        self.artifacts[name] = data

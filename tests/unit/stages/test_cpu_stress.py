@@ -1,0 +1,278 @@
+"""CPUStress believes work, not exit statuses: what two versions of stress-ng say, well and ill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
+from tests.fakes.stage_world import FIXTURES, RELEASES, host, memory, proc_stat, recorded, stressng
+from vetting.domain.errors import ToolMissing
+from vetting.domain.outcome import Cell, Outcome, Severity, Verdict
+from vetting.domain.profiles import GIB, MIB, TASTE, CpuStressKnobs
+from vetting.stages.cpu_stress import CpuStress, memory_to_test
+
+KNOBS = CpuStressKnobs(cpu_s=3, ram_s=3, core_s=1, ram_cap_bytes=64 * MIB, ram_floor_bytes=16 * MIB, ram_cover=0.0)
+CORE, CPU, VM = "--taskset", "--memcpy 0", "--vm 1"
+
+
+def asks(release: str) -> list[Says]:
+    return [
+        Says("stress-ng --verifiable", stdout=recorded(release, "verifiable")[1]),
+        Says("stress-ng --help", stdout=recorded(release, "help")[1]),
+    ]
+
+
+def in_use(now_s: float) -> str:
+    """64 MiB go while the memory pass runs: after the two cores and the 3 s of all of them."""
+    return memory(available_mib=3008 if 1005.0 < now_s < 1008.0 else 3072)
+
+
+def world(
+    release: str = "debian12",
+    *,
+    core: Says | None = None,
+    cpu: Says | None = None,
+    vm: Says | None = None,
+    knobs: CpuStressKnobs = KNOBS,
+    files: dict[str, Text] | None = None,
+) -> ScriptedDeps:
+    tools = [
+        *asks(release),
+        core or stressng(CORE, release, "core", elapsed_s=1),
+        cpu or stressng(CPU, release, "cpu", elapsed_s=3),
+        vm or stressng(VM, release, "vm", elapsed_s=3),
+    ]
+    taste = replace(TASTE, cpu_stress=knobs)
+    return ScriptedDeps(job(profile=taste), tools, {**host(), "/proc/meminfo": in_use, **(files or {})})
+
+
+def cell(outcome: Outcome, component: str) -> Cell:
+    return next(each for each in outcome.cells if each.component == component)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_a_healthy_host_passes_with_its_work_counted(release: str) -> None:
+    deps = world(release)
+    outcome = await CpuStress().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    cpu, memory_cell = cell(outcome, "cpu"), cell(outcome, "memory")
+    assert (cpu.work[0].what, cpu.work[0].done, cpu.work[0].of) == ("cpus", 2, 2)
+    assert (memory_cell.work[0].what, memory_cell.work[0].done, memory_cell.work[0].of) == ("MiB tested", 64, 4096)
+    assert {m.series for m in outcome.measurements} >= {"clock.mean_mhz", "cpu.0.bogo_ops_s", "memory.tested_bytes"}
+    assert outcome.findings == ()
+
+
+async def test_memory_load_begins_only_after_the_cpu_load_has_ended() -> None:
+    deps = world()
+    await CpuStress().run(deps)
+    loads = [call for call in deps.calls if call.heavy]
+    assert [call.at_s - loads[0].at_s for call in loads] == [0, 1, 2, 5]
+    assert "--vm" in loads[-1].argv and not any("--vm" in call.argv for call in loads[:-1])
+
+
+async def test_each_version_gets_what_it_verifies_and_understands() -> None:
+    old, new = world("debian12"), world("debian13")
+    await CpuStress().run(old)
+    await CpuStress().run(new)
+    assert "--fma" not in old.argvs("stress-ng")[4] and "--no-oom-adjust" not in old.argvs("stress-ng")[4]
+    assert {"--fma", "--matrix", "--vecmath", "--vecfp", "--vecshuf", "--no-oom-adjust"} <= set(
+        new.argvs("stress-ng")[4]
+    )
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("name", "verdict", "words"),
+    [
+        ("cpu-worker-killed", Verdict.ERROR, "killed by signal 9"),
+        ("cpu-worker-crashed", Verdict.FAIL, "crashed, the first was"),
+    ],
+)
+async def test_a_dead_worker_never_passes_whatever_the_exit_status(
+    release: str, name: str, verdict: Verdict, words: str
+) -> None:
+    for exit_code in (None, 0):
+        outcome = await CpuStress().run(
+            world(release, cpu=stressng(CPU, release, name, elapsed_s=3, exit_code=exit_code))
+        )
+        assert cell(outcome, "cpu").verdict is verdict
+        assert words in cell(outcome, "cpu").reason
+        assert cell(outcome, "memory").verdict is Verdict.ERROR  # not begun
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_an_uncorrectable_memory_error_fails_the_host_though_stress_ng_exits_0(release: str) -> None:
+    status, _ = recorded(release, "vm-bus-error")
+    assert status == 0
+    outcome = await CpuStress().run(world(release, vm=stressng(VM, release, "vm-bus-error", elapsed_s=3)))
+    assert outcome.verdict is Verdict.FAIL
+    assert "SIGBUS" in cell(outcome, "memory").reason
+    assert cell(outcome, "cpu").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_memory_load_killed_for_want_of_memory_is_our_error(release: str) -> None:
+    kills: Text = ["oom_kill 3\n"] * 7 + ["oom_kill 4\n"]
+    outcome = await CpuStress().run(
+        world(release, vm=stressng(VM, release, "vm-out-of-memory", elapsed_s=3), files={"/proc/vmstat": kills})
+    )
+    assert cell(outcome, "memory").verdict is Verdict.ERROR
+    assert "want of memory" in cell(outcome, "memory").reason
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_a_vm_worker_killed_with_exit_0_is_our_error(release: str) -> None:
+    outcome = await CpuStress().run(world(release, vm=stressng(VM, release, "vm-out-of-memory", elapsed_s=3)))
+    assert cell(outcome, "memory").verdict is Verdict.ERROR
+    assert "signal 9" in cell(outcome, "memory").reason
+
+
+async def test_wrong_bits_in_memory_fail_the_host() -> None:
+    _, text = recorded("debian12", "vm")
+    wrong = text.replace(
+        "stress-ng: info:  [", "stress-ng: fail:  [9577] zero-one: detected 15 memory errors\nstress-ng: info:  [", 1
+    )
+    for exit_code in (0, 2):
+        vm = Says(f"stress-ng {VM}", stderr=wrong, exit_code=exit_code, elapsed_s=3)
+        outcome = await CpuStress().run(world(vm=vm))
+        assert outcome.verdict is Verdict.FAIL
+        assert "zero-one: detected 15 memory errors" in outcome.reason
+
+
+@pytest.mark.parametrize("status", [2, 5, 7])
+async def test_statuses_that_accuse_the_host_fail_it(status: int) -> None:
+    outcome = await CpuStress().run(world(cpu=stressng(CPU, "debian12", "cpu", elapsed_s=3, exit_code=status)))
+    assert outcome.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("status", [1, 3, 4, 6, 127])
+async def test_statuses_that_accuse_the_test_are_errors(status: int) -> None:
+    outcome = await CpuStress().run(world(cpu=stressng(CPU, "debian12", "cpu", elapsed_s=3, exit_code=status)))
+    assert outcome.verdict is Verdict.ERROR
+
+
+async def test_good_words_at_once_are_refused_because_no_time_went_by() -> None:
+    outcome = await CpuStress().run(world(cpu=stressng(CPU, "debian12", "cpu", elapsed_s=0.1)))
+    assert outcome.verdict is Verdict.ERROR
+    assert "ended after 0.1 s of 3 s" in outcome.reason
+
+
+async def test_good_words_after_the_whole_time_are_refused_where_a_core_was_idle() -> None:
+    def stat(now_s: float) -> str:
+        return proc_stat(idle=frozenset({1}) if now_s > 1002 else frozenset())(now_s)
+
+    outcome = await CpuStress().run(world(files={"/proc/stat": stat}))
+    assert outcome.verdict is Verdict.ERROR
+    assert "core 1 was" in outcome.reason
+
+
+async def test_a_machine_whose_load_cannot_be_seen_is_not_passed() -> None:
+    outcome = await CpuStress().run(world(files={"/proc/stat": OSError(5, "Input/output error")}))
+    assert outcome.verdict is Verdict.ERROR
+    assert "not seen busy" in outcome.reason
+
+
+async def test_memory_that_never_went_is_not_counted_as_tested() -> None:
+    outcome = await CpuStress().run(world(files={"/proc/meminfo": memory()}))
+    assert cell(outcome, "memory").verdict is Verdict.ERROR
+    assert "only 0 MiB of 64 MiB were seen in use" in cell(outcome, "memory").reason
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    "name", ["unsupported", "partly-unsupported", "terminated", "no-memory", "no-metrics", "mixed"]
+)
+async def test_recordings_of_runs_that_did_not_do_the_work_never_pass(release: str, name: str) -> None:
+    folder = FIXTURES / "tools" / release / "stress-ng"
+    text = "".join((folder / each).read_text() for each in (name, f"{name}.err") if (folder / each).exists())
+    outcome = await CpuStress().run(world(release, cpu=Says(f"stress-ng {CPU}", stdout=text, elapsed_s=3)))
+    assert outcome.verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize("text", ["", "ok\n", "\x00\xff" * 100, "{}", "passed: 100%\n"])
+async def test_garbage_is_our_error(text: str) -> None:
+    for exit_code in (0, 2):
+        outcome = await CpuStress().run(
+            world(cpu=Says(f"stress-ng {CPU}", stdout=text, exit_code=exit_code, elapsed_s=3))
+        )
+        assert outcome.verdict is Verdict.ERROR
+
+
+async def test_a_bad_core_is_named_and_the_rest_is_not_begun() -> None:
+    bad = Says("stress-ng --taskset 1", stderr=recorded("debian12", "cpu-worker-crashed")[1], exit_code=2, elapsed_s=1)
+    deps = world()
+    deps.tools.insert(2, bad)
+    outcome = await CpuStress().run(deps)
+    assert outcome.verdict is Verdict.FAIL
+    assert cell(outcome, "cpu:1").verdict is Verdict.FAIL
+    assert {each.component for each in outcome.cells} == {"cpu:1", "cpu", "memory"}
+
+
+async def test_a_slow_core_is_warned_of_only_when_it_is_slow_twice() -> None:
+    _, text = recorded("debian12", "core")
+    row = next(line for line in text.splitlines() if " cpu   " in line and "metrc" in line)
+    words = row.split()
+    slow = text.replace(row, row.replace(words[4], str(int(words[4]) // 3), 1))
+    for times, warned in ((1, False), (2, True)):
+        deps = world()
+        deps.tools.insert(2, Says("stress-ng --taskset 1", stderr=slow, elapsed_s=1, times=times))
+        outcome = await CpuStress().run(deps)
+        assert bool(outcome.findings) is warned
+        if warned:
+            assert outcome.findings[0].component == "cpu:1"
+            assert outcome.findings[0].severity is Severity.WARNING
+
+
+async def test_throttling_is_counted_and_told() -> None:
+    path = "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count"
+    outcome = await CpuStress().run(world(files={path: ["5\n", "9\n"]}))
+    counter = next(each for each in outcome.counters if each.name == "core_throttle_count")
+    assert counter.delta == 4
+    assert any("grew by 4" in finding.text for finding in outcome.findings)
+
+
+async def test_memory_that_the_kernel_took_out_of_use_fails_the_host() -> None:
+    def grown(now_s: float) -> str:
+        return in_use(now_s).replace("HardwareCorrupted: 0", f"HardwareCorrupted: {4 if now_s > 1006 else 0}")
+
+    outcome = await CpuStress().run(world(files={"/proc/meminfo": grown}))
+    assert outcome.verdict is Verdict.FAIL
+    assert "4 KiB" in cell(outcome, "memory").reason
+
+
+async def test_a_missing_stress_ng_is_told_as_missing() -> None:
+    with pytest.raises(ToolMissing):
+        await CpuStress().run(ScriptedDeps(job(), [], host()))
+
+
+async def test_a_cpuset_that_hides_cores_is_our_error() -> None:
+    outcome = await CpuStress().run(world(files={"/proc/self/status": "Cpus_allowed_list:\t0\n"}))
+    assert outcome.verdict is Verdict.ERROR
+    assert "1 of 2 CPUs" in outcome.reason
+
+
+async def test_too_little_memory_is_an_error_with_figures() -> None:
+    knobs = replace(KNOBS, ram_floor_bytes=256 * MIB, ram_cap_bytes=0)
+    outcome = await CpuStress().run(world(knobs=knobs, files={"/proc/meminfo": memory(1024, 300)}))
+    assert cell(outcome, "memory").verdict is Verdict.ERROR
+    assert "300 MiB of 1024 MiB are available" in cell(outcome, "memory").reason
+
+
+async def test_less_than_the_cover_is_an_error_before_any_load() -> None:
+    outcome = await CpuStress().run(world(knobs=replace(KNOBS, ram_cover=0.5)))
+    assert "less than 50% of the memory" in cell(outcome, "memory").reason
+
+
+def test_memory_is_sized_to_leave_the_spare_and_to_reach_the_floor() -> None:
+    knobs = CpuStressKnobs()
+    assert memory_to_test(16 * GIB, knobs) == 16 * GIB - 1536 * MIB
+    assert memory_to_test(900 * MIB, knobs) == 256 * MIB
+    assert memory_to_test(500 * MIB, knobs) == 0
+    assert memory_to_test(0, knobs) == 0
+    assert memory_to_test(16 * GIB, replace(knobs, ram_cap_bytes=GIB)) == GIB
+
+
+def test_the_plan_is_the_sum_of_its_passes() -> None:
+    assert CpuStress().planned_s(job(profile=replace(TASTE, cpu_stress=KNOBS))) == 3 + 3 + 1

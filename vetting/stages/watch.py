@@ -1,0 +1,151 @@
+"""Looking at the machine while a load runs on it: was every core busy, how fast did it clock, how much memory was in use?
+
+What a tool says of itself can be old or false; the kernel's own counters cannot be so by the same mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from vetting.parsers.errors import ParseError
+from vetting.parsers.procfs import oom_kills as parse_oom_kills
+from vetting.parsers.procfs import parse_cpuinfo, parse_meminfo
+from vetting.stages.base import Deps
+
+CPU_COLUMNS = 8  # user nice system idle iowait irq softirq steal: proc(5); guest time is in user already
+IDLE, IOWAIT = 3, 4
+
+
+@asynccontextmanager
+async def every(deps: Deps, seconds: float, look: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls `look` at once, every `seconds` and once more at the end, while the body runs."""
+
+    async def loop() -> None:
+        while True:
+            look()
+            await deps.sleep(seconds)
+
+    watcher = asyncio.create_task(loop())
+    try:
+        yield
+        look()
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+
+
+def meminfo(deps: Deps) -> dict[str, int]:
+    """/proc/meminfo in bytes; empty where it cannot be read."""
+    try:
+        return parse_meminfo(deps.read("/proc/meminfo"))
+    except (OSError, ParseError):
+        return {}
+
+
+def oom_kills(deps: Deps) -> int | None:
+    try:
+        return parse_oom_kills(deps.read("/proc/vmstat"))
+    except (OSError, ParseError):
+        return None
+
+
+def growth(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def cpu_list(text: str) -> frozenset[int]:
+    """Kernel list format, "0-3,8": cpu numbers. Raises ValueError."""
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return frozenset(found)
+
+
+def online_cpus(deps: Deps) -> frozenset[int]:
+    """Raises OSError, ValueError."""
+    return cpu_list(deps.read("/sys/devices/system/cpu/online"))
+
+
+def allowed_cpus(deps: Deps) -> frozenset[int]:
+    """CPUs that we may run on; a cpuset can keep a load from cores that it claims to test. Raises OSError, ValueError."""
+    for line in deps.read("/proc/self/status").splitlines():
+        if line.startswith("Cpus_allowed_list:"):
+            return cpu_list(line.partition(":")[2])
+    raise ValueError("/proc/self/status has no Cpus_allowed_list")
+
+
+def cpu_times(deps: Deps) -> dict[int, tuple[float, float]]:
+    """CPU number -> (busy, all) ticks of /proc/stat; empty where it cannot be read."""
+    found: dict[int, tuple[float, float]] = {}
+    try:
+        text = deps.read("/proc/stat")
+    except OSError:
+        return {}
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0].startswith("cpu") and words[0][3:].isdigit() and len(words) > CPU_COLUMNS:
+            ticks = [float(word) for word in words[1 : CPU_COLUMNS + 1] if word.isdigit()]
+            if len(ticks) == CPU_COLUMNS:
+                found[int(words[0][3:])] = (sum(ticks) - ticks[IDLE] - ticks[IOWAIT], sum(ticks))
+    return found
+
+
+def busy_shares(before: dict[int, tuple[float, float]], after: dict[int, tuple[float, float]]) -> dict[int, float]:
+    """CPU number -> share of the time between two readings in which it did anything; a CPU without time is left out."""
+    shares = {}
+    for cpu, (busy, total) in after.items():
+        was_busy, was_total = before.get(cpu, (busy, total))
+        if total > was_total:
+            shares[cpu] = (busy - was_busy) / (total - was_total)
+    return shares
+
+
+def clocks_mhz(deps: Deps) -> list[float]:
+    """The present clock of each CPU, by cpufreq or else /proc/cpuinfo; empty where neither tells."""
+    found = []
+    for path in deps.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"):
+        try:
+            found.append(int(deps.read(path)) / 1000)
+        except (OSError, ValueError):
+            continue
+    if found:
+        return found
+    try:
+        return [entry.mhz for entry in parse_cpuinfo(deps.read("/proc/cpuinfo")) if entry.mhz]
+    except (OSError, ParseError):
+        return []
+
+
+@dataclass
+class Seen:
+    """What was seen of the machine between the first look and the last."""
+
+    deps: Deps
+    clock: bool = True
+    clocks: list[float] = field(default_factory=list)
+    available: list[int] = field(default_factory=list)  # MemAvailable, bytes
+    first_times: dict[int, tuple[float, float]] = field(default_factory=dict)
+    last_times: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        times = cpu_times(self.deps)
+        self.first_times = self.first_times or times
+        self.last_times = times
+        if (available := meminfo(self.deps).get("MemAvailable")) is not None:
+            self.available.append(available)
+        if self.clock and (clocks := clocks_mhz(self.deps)):
+            self.clocks.append(sum(clocks) / len(clocks))
+            self.deps.sample("clock.mean_mhz", self.clocks[-1], "MHz")
+
+    @property
+    def busy(self) -> dict[int, float]:
+        return busy_shares(self.first_times, self.last_times)
+
+    @property
+    def memory_taken(self) -> int:
+        """Bytes by which MemAvailable fell at most since the first look; 0 where it was never read."""
+        return max(self.available[0] - min(self.available), 0) if self.available else 0
