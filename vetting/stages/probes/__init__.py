@@ -1,0 +1,1 @@
+"""WHAT WE ASK: questions to the host that more than one stage puts, answered in domain values."""

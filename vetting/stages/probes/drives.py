@@ -1,0 +1,178 @@
+"""Which drives this host has in this boot, and by what address smartctl reaches each of them.
+
+Kernel names swap between boots and behind hot-plug, so a drive is always looked up by its serial, and whatever is read
+is believed only with that serial on it. Drives behind a RAID controller have no kernel name of their own: smartctl's scan
+finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vetting.domain.disks import normal_serial, normal_wwn
+from vetting.domain.drivehealth import SmartReport
+from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.outcome import ToolRun
+from vetting.domain.permit import SCRATCH
+from vetting.parsers import lsblk, smartctl
+from vetting.parsers.lsblk import BlockDevice
+from vetting.stages.base import Deps
+from vetting.stages.probes.asking import Unread, ask, readable
+
+T = TypeVar("T")
+LSBLK = ("lsblk", "-J", "-b", "-d", "-o", "NAME,PATH,KNAME,TYPE,SIZE,MODEL,SERIAL,WWN,TRAN,ROTA,RO,RM,VENDOR")
+SMARTCTL_LIMIT_S = 120.0  # a drive that needs longer for one command hangs; a healthy one answers within seconds
+AT_ONCE = 8  # programs side by side: twenty-four drives must not be asked in the same instant
+NAME_ONLY = "name:"  # ExpectedDisk.serial of a disk that tells none: valid in this boot, for reading alone
+
+# Block devices that are no disk of the machine: memory, optical and floppy drives, network block devices.
+NO_DISK = re.compile(r"(zram|ram|nbd|rbd|drbd|loop|fd|sr|md|dm-|mtdblock)\d")
+VIRTUAL_TRANSPORTS = frozenset({"virtio", "loop", "xen"})
+# Vendors and models under which hypervisors present disks that have a SCSI or ATA face and nothing behind it.
+VIRTUAL_MODEL = re.compile(r"QEMU|VMware|VBOX|Virtual[ _]Disk|Xen|PersistentDisk|Elastic Block Store", re.IGNORECASE)
+BEHIND_CONTROLLER = re.compile(r"\b(megaraid|cciss|aacraid|areca|3ware|hpt|sssraid),")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """A drive as smartctl is told to reach it; `block` is None behind a controller, `device_type` empty where it finds out."""
+
+    path: str
+    device_type: str = ""
+    block: BlockDevice | None = None
+    told: SmartReport | None = None  # what `smartctl -i` said, where it was asked and answered
+
+    @property
+    def name(self) -> str:
+        """Kernel name, or controller and place for a drive that has none: `bus/0 megaraid,3`."""
+        return self.path.removeprefix("/dev/") + (f" {self.device_type}" if self.block is None else "")
+
+    @property
+    def transport(self) -> str:
+        return transport_of(self.block) if self.block else self.device_type.partition(",")[0].rpartition("+")[2]
+
+    @property
+    def virtual(self) -> bool:
+        """True for a disk that a hypervisor made up, and that has no health of its own."""
+        if self.block is None:
+            return False
+        said = f"{self.block.vendor or ''} {self.block.model or ''}"
+        return self.transport in VIRTUAL_TRANSPORTS or bool(VIRTUAL_MODEL.search(said))
+
+    @property
+    def serials(self) -> frozenset[str]:
+        """Every serial that it goes by, as compared."""
+        told = self.told.serial if self.told else None
+        block = self.block.serial if self.block else None
+        return frozenset(comparable(each) for each in (told, block) if each)
+
+    def smartctl(self, *words: str) -> list[str]:
+        return ["smartctl", *words, *(("-d", self.device_type) if self.device_type else ()), self.path]
+
+
+def comparable(serial: str) -> str:
+    """As `normal_serial`; udev writes blanks inside a serial as underscores."""
+    return normal_serial(serial.replace("_", " "))
+
+
+def transport_of(block: BlockDevice) -> str:
+    """sata, sas, nvme, virtio …; lsblk of Debian 12 knows none for virtio and Xen disks, whose names tell it."""
+    if block.transport:
+        return block.transport
+    for pattern, transport in ((r"vd[a-z]", "virtio"), (r"xvd[a-z]", "xen"), (r"nvme\d", "nvme"), (r"mmcblk\d", "mmc")):
+        if re.match(pattern, block.kname):
+            return transport
+    return ""
+
+
+async def block_disks(deps: Deps) -> list[BlockDevice]:
+    """The whole disks that the kernel shows, without those that have no size. Raises ToolMissing, Unread."""
+    found = await ask(deps, LSBLK, lsblk.parse)
+    return [each for each in found if each.kind == "disk" and each.size_bytes and not NO_DISK.match(each.kname)]
+
+
+async def drives(deps: Deps) -> list[Drive]:
+    """Every drive of the machine, those behind RAID controllers included. Raises ToolMissing, Unread."""
+    scanned = await ask(deps, ("smartctl", "--scan-open", "--json"), smartctl.parse_scan, limit_s=SMARTCTL_LIMIT_S)
+    hidden = [Drive(path=path, device_type=kind) for path, kind in scanned if BEHIND_CONTROLLER.search(kind)]
+    return [Drive(path=each.path, block=each) for each in await block_disks(deps)] + hidden
+
+
+async def introduced(deps: Deps, found: Sequence[Drive]) -> list[Drive | Unread]:
+    """Each drive with what it says of itself, or why it does not. Raises ToolMissing."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(drive: Drive) -> Drive | Unread:
+        async with turns:
+            try:
+                told = await report_of(deps, drive.smartctl("--json", "-i"))
+            except Unread as why:
+                return why
+        return Drive(path=drive.path, device_type=drive.device_type, block=drive.block, told=told)
+
+    return await asyncio.gather(*(one(drive) for drive in found))
+
+
+async def report_of(deps: Deps, argv: Sequence[str], *, keep: str = "") -> SmartReport:
+    """One reading by smartctl, whose exit status is a bit mask. Raises ToolMissing, and Unread where it cannot be believed."""
+    ended = await deps.run(argv, limit_s=SMARTCTL_LIMIT_S, keep=keep)
+    return believed(ended, smartctl.parse)
+
+
+def believed(ended: ToolRun, parse: Callable[[str], SmartReport]) -> SmartReport:
+    """What a finished smartctl said. Raises Unread for one that hung or died, or whose status is not that in its output."""
+    if ended.timed_out or ended.exit_code is None:
+        raise Unread(f"{' '.join(ended.argv)} {ended.how_it_ended}")
+    report = readable(parse, ended.stdout)
+    if smartctl.exit_flags(ended.exit_code) != report.exit_flags:
+        raise Unread(f"smartctl exited {ended.exit_code}, which is not the status in its own output")
+    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Serial as expected -> the drive that bears it; `unasked` says of which other drives no serial could be had."""
+
+    by_serial: dict[str, Drive | None]
+    unasked: tuple[str, ...] = ()
+
+
+async def find(deps: Deps, expected: Sequence[ExpectedDisk]) -> Found:
+    """Looks the expected disks up in this boot. Raises ToolMissing, Unread.
+
+    lsblk's serials are used first, so that a foreign drive that hangs delays nobody; only for what is then missing every
+    other drive is asked for its own.
+    """
+    seen = await drives(deps)
+    found = {disk.serial: _bearer(disk, seen) for disk in expected}
+    if all(found[disk.serial] for disk in expected if disk.kind != SCRATCH):
+        return Found(by_serial=found)
+    taken = {drive.path for drive in found.values() if drive}
+    answers = await introduced(deps, [drive for drive in seen if drive.block is None or drive.path not in taken])
+    asked = [each for each in answers if isinstance(each, Drive)]
+    return Found(
+        by_serial={disk.serial: found[disk.serial] or _bearer(disk, asked) for disk in expected},
+        unasked=tuple(str(each) for each in answers if isinstance(each, Unread)),
+    )
+
+
+def _bearer(disk: ExpectedDisk, seen: Sequence[Drive]) -> Drive | None:
+    if disk.serial.startswith(NAME_ONLY):
+        name = disk.serial.removeprefix(NAME_ONLY)
+        return next((drive for drive in seen if drive.block and drive.block.kname == name and not drive.serials), None)
+    serial = comparable(disk.serial)
+    return next((drive for drive in seen if serial and serial in drive.serials), None)
+
+
+def stands_for(report: SmartReport, drive: Drive, disk: ExpectedDisk) -> bool:
+    """Whether a reading is of the expected disk. A drive that tells no serial stands for one that was named without."""
+    if report.serial is None:
+        return drive.virtual or disk.serial.startswith(NAME_ONLY)
+    block = drive.block
+    if block and block.serial and normal_wwn(block.serial) == normal_wwn(block.wwn or ""):
+        return True  # udev gives some SAS disks their WWN for a serial, which smartctl never shows as one
+    return comparable(report.serial) == comparable(disk.serial)

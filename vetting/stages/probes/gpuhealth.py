@@ -1,0 +1,116 @@
+"""What a GPU's own words before, during and after a load amount to: rules over readings of nvidia-smi.
+
+ECC counts are those since the driver was loaded: growth judges, a whole life's count informs. A row remap or page retirement
+that is pending means that bad memory is still in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from vetting.parsers.nvidia_smi import Gpu
+
+BUSY_PERCENT = 50.0  # utilisation that a load must reach at least once; gpu-burn holds a GPU at 100
+
+
+def counters(gpu: Gpu | None) -> dict[str, float]:
+    """The counters that this GPU tells; one that it does not tell is absent."""
+    if gpu is None:
+        return {}
+    values = {
+        "ecc_corrected": gpu.ecc_volatile.corrected,
+        "ecc_uncorrected": gpu.ecc_volatile.uncorrected,
+        "rows_remapped_corrected": gpu.remapped.corrected,
+        "rows_remapped_uncorrected": gpu.remapped.uncorrected,
+        "pages_retired_single_bit": gpu.retired.single_bit,
+        "pages_retired_double_bit": gpu.retired.double_bit,
+    }
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def readings(gpu: Gpu) -> Iterator[tuple[str, float, str]]:
+    """(name, value, unit) of what changes under load."""
+    values = (
+        ("temperature", gpu.temperature_c, "C"),
+        ("memory_temperature", gpu.memory_temperature_c, "C"),
+        ("power", gpu.power_w, "W"),
+        ("utilization", gpu.utilization_percent, "%"),
+        ("sm_clock", gpu.sm_clock_mhz, "MHz"),
+    )
+    for name, value, unit in values:
+        if value is not None and isfinite(value):
+            yield name, value, unit
+
+
+def condemns(old: Gpu, new: Gpu | None, looks: Sequence[Gpu], max_temp_c: float) -> list[str]:
+    """What accuses the GPU, in words; `looks` are all readings under load and after it."""
+    wrong = list(_standing(new or old))
+    was, now = counters(old), counters(new)
+    wrong += [
+        f"{name.replace('_', ' ')} grew from {was[name]:.0f} to {now[name]:.0f}"
+        for name in now
+        if name in was and now[name] > was[name]
+    ]
+    temperatures = [told.temperature_c for told in looks if told.temperature_c is not None]
+    hottest = max(temperatures, default=0.0)
+    if temperatures and not (isfinite(hottest) and hottest <= max_temp_c):
+        wrong.append(f"it reached {hottest:.0f} C, limit {max_temp_c:.0f} C")
+    return wrong
+
+
+def _standing(gpu: Gpu) -> Iterator[str]:
+    if gpu.lost:
+        yield f"it is lost: {', '.join(gpu.lost[:3])} cannot be read any more"
+    if gpu.remapped.failure:
+        yield "a row of its memory could not be remapped"
+    if gpu.remapped.pending:
+        yield "a row remap is pending: bad memory is in use until its next reset"
+    if gpu.retired.pending:
+        yield "a page retirement is pending: bad memory is in use until its next reset"
+    if gpu.recovery_action and gpu.recovery_action.lower() != "none":
+        yield f"its driver asks for recovery: {gpu.recovery_action}"
+
+
+def unknown(old: Gpu, new: Gpu | None, during: Sequence[Gpu]) -> list[str]:
+    """What had to be seen and was not."""
+    missing = []
+    if new is None:
+        return ["it could not be asked after the load"]
+    if lost := counters(old).keys() - counters(new).keys():
+        missing.append(f"{', '.join(sorted(lost))} can no longer be read")
+    if old.ecc_enabled and not {"ecc_corrected", "ecc_uncorrected"} <= counters(old).keys():
+        missing.append("its ECC is on, but its error counts are not told")
+    if not any(told.temperature_c is not None for told in during):
+        missing.append("its temperature was never told during the load")
+    busy = [told.utilization_percent for told in during if told.utilization_percent is not None]
+    if not busy:
+        missing.append("its utilisation was never told during the load, so nobody knows that it worked")
+    elif not max(busy) >= BUSY_PERCENT:
+        missing.append(f"the load did not reach it: at most {max(busy):.0f} % utilised")
+    return missing
+
+
+def not_observable(gpu: Gpu) -> list[str]:
+    return [] if gpu.ecc_enabled else ["memory errors not observable: it has no ECC, or ECC is off"]
+
+
+def remarks(old: Gpu | None, during: Sequence[Gpu]) -> list[str]:
+    """What a person should know and what condemns nobody."""
+    said = []
+    life = old.ecc_aggregate.uncorrected if old else None
+    if life:
+        said.append(f"{life} uncorrected memory errors in its life")
+    throttled = sorted({reason for told in during for reason in told.alarming_throttles})
+    if throttled:
+        said.append(f"its clock was lowered under load: {', '.join(throttled)}")
+    links = [told.link for told in during]
+    widths = [link.width for link in links if link.width is not None]
+    widest = max((link.width_max or 0 for link in links), default=0)
+    if widths and max(widths) < widest:
+        said.append(f"its PCIe link ran {max(widths)} of {widest} lanes wide under load")
+    generations = [link.generation for link in links if link.generation is not None]
+    newest = max((link.generation_max or 0 for link in links), default=0)
+    if generations and max(generations) < newest:
+        said.append(f"its PCIe link ran at generation {max(generations)} of {newest} under load")
+    return said
