@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import peewee
@@ -13,12 +13,19 @@ from vetting.domain.errors import BadInput
 
 ZLIB_LEVEL = 6
 
+if TYPE_CHECKING:
+    TextColumn = peewee.TextField[Any]
+    BlobColumn = peewee.BlobField[Any]
+else:  # generic only in the stubs
+    TextColumn = peewee.TextField
+    BlobColumn = peewee.BlobField
 
-class EnumOf(peewee.TextField[Any]):
+
+class EnumOf(TextColumn):
     """One of an enumeration's values, as text."""
 
     def __new__(cls, kind: type[StrEnum], **options: Any) -> EnumOf:
-        return super(peewee.TextField, cls).__new__(cls)
+        return super(TextColumn, cls).__new__(cls)
 
     def __init__(self, kind: type[StrEnum], **options: Any) -> None:
         super().__init__(**options)
@@ -31,14 +38,14 @@ class EnumOf(peewee.TextField[Any]):
         return None if value is None else self.kind(value)
 
 
-class JsonOf(peewee.TextField[Any]):
+class JsonOf(TextColumn):
     """A value of a type as JSON text; readable in any database shell.
 
     A value that could not be read back (not-a-number turns into null) is refused when it is written: BadInput.
     """
 
     def __new__(cls, kind: Any, **options: Any) -> JsonOf:
-        return super(peewee.TextField, cls).__new__(cls)
+        return super(TextColumn, cls).__new__(cls)
 
     def __init__(self, kind: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -58,7 +65,7 @@ class JsonOf(peewee.TextField[Any]):
         return None if value is None else self._decoder.decode(value)
 
 
-class PackedOf(peewee.BlobField[Any]):
+class PackedOf(BlobColumn):
     """A large value of a type, MessagePack under zlib.
 
     MessagePack keeps not-a-number, which JSON cannot say; a whole number beyond 64 bits, which it cannot keep, makes
@@ -66,7 +73,7 @@ class PackedOf(peewee.BlobField[Any]):
     """
 
     def __new__(cls, kind: Any, **options: Any) -> PackedOf:
-        return super(peewee.BlobField, cls).__new__(cls)
+        return super(BlobColumn, cls).__new__(cls)
 
     def __init__(self, kind: Any, **options: Any) -> None:
         super().__init__(**options)

@@ -88,7 +88,7 @@ class RunRow:
     command: wire.Command | None  # pending until the agent's own words show that it did it
     hold_addresses: tuple[str, ...]
     hold_public_key: str
-    hold_private_key: str
+    hold_private_key: str = field(repr=False)
     spec: ExpectedSpec
     expected_disks: tuple[ExpectedDisk, ...]
     shortfalls: tuple[str, ...]

@@ -1,0 +1,5 @@
+"""The versions of the database, oldest first. A migration is never edited once it has shipped; a new one is added."""
+
+from __future__ import annotations
+
+NAMES: tuple[str, ...] = ("m0001_first",)
