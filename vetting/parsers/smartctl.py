@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from vetting.domain.drivehealth import (
+from vetting.domain.smartreport import (
     ExitFlag,
     NvmeHealth,
     Protocol,

@@ -1,4 +1,4 @@
-"""What stressapptest said of the memory it copied and checked (1.0.6)."""
+"""What stressapptest said of the memory it copied and checked (1.0.6, and 1.0.11 with a date before each line)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vetting.parsers.errors import ParseError, bounded
 from vetting.parsers.reading import real, whole
 
 TOOL = "stressapptest"
+DATE = re.compile(r"^\d{4}/\d\d/\d\d-\d\d:\d\d:\d\d\([^)\n]{1,20}\) ", re.MULTILINE)
 STATUS = re.compile(r"^Status: (PASS|FAIL)\b(.*)$", re.MULTILINE)
 DONE = re.compile(
     r"^Stats: Completed: ([\d.]{1,20})M in ([\d.]{1,20})s .*with (\d{1,12}) hardware incidents, (\d{1,12}) errors",
@@ -39,6 +40,7 @@ class SatRun:
 
 def parse(text: str) -> SatRun:
     """stdout and stderr joined. Raises ParseError where nothing in it is stressapptest's."""
+    text = DATE.sub("", text)
     if "Stats: SAT revision" not in text and not STATUS.search(text):
         raise ParseError(TOOL, "neither its revision nor a status is in it", text)
     done, start = DONE.search(text), START.search(text)
