@@ -8,6 +8,7 @@ to the stage that reported it and is only looked at for having become unreadable
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +28,6 @@ class Blame(StrEnum):
 class Sense(StrEnum):
     GROWS = "grows"  # growth is trouble
     SHRINKS = "shrinks"  # a part went away
-    RECORDS = "records"  # growth is news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +46,31 @@ CORRECTED_LIMIT = 10
 
 RULES: Mapping[str, Rule] = {
     # memory and processors
-    "hardware_corrupted_kib": Rule(words="memory that the kernel gave up as corrupted (HardwareCorrupted)"),
+    "hardware_corrupted_kb": Rule(words="memory that the kernel gave up as corrupted (HardwareCorrupted, KiB)"),
+    "HardwareCorrupted": Rule(words="memory that the kernel gave up as corrupted (HardwareCorrupted, bytes)"),
     "mce": Rule(words="machine check exceptions"),
-    "edac_ue": Rule(words="uncorrected memory errors (EDAC)"),
-    "edac_ce": Rule(words="corrected memory errors (EDAC)", limit=CORRECTED_LIMIT),
-    "throttle": Rule(words="times a core was throttled for heat", blame=Blame.NOBODY),
+    "uncorrected": Rule(words="uncorrected memory errors (EDAC)"),
+    "corrected": Rule(words="corrected memory errors (EDAC)", limit=CORRECTED_LIMIT),
+    "core_throttle_count": Rule(words="times that cores were slowed down for heat", blame=Blame.NOBODY),
+    "package_throttle_count": Rule(words="times that processors were slowed down for heat", blame=Blame.NOBODY),
     # Our own load asked for more than there was: the test was not carried out, and the memory is not accused.
-    "oom_kill": Rule(words="processes killed for want of memory on the whole host", blame=Blame.US),
-    "load_oom_kill": Rule(words="processes of the load killed at the memory limit of its cgroup", blame=Blame.US),
+    "oom_kill": Rule(words="processes killed for want of memory", blame=Blame.US),
     # PCI Express
-    "aer_fatal": Rule(words="fatal PCIe errors (AER)"),
-    "aer_nonfatal": Rule(words="non-fatal PCIe errors (AER)"),
-    "aer_correctable": Rule(
+    "aer_dev_fatal": Rule(words="fatal PCIe errors (AER)"),
+    "aer_dev_nonfatal": Rule(words="non-fatal PCIe errors (AER)"),
+    "aer_dev_correctable": Rule(
         words="correctable PCIe errors (AER)", blame=Blame.NOBODY, limit=CORRECTED_LIMIT, remark=False
     ),
-    # network
+    # network; missed and FIFO errors mean that the host was too busy to empty the ring, which a load may do to it
     "rx_errors": Rule(words="receive errors"),
+    "rx_crc_errors": Rule(words="frames received with a bad checksum"),
+    "rx_frame_errors": Rule(words="frames received out of alignment"),
+    "rx_fifo_errors": Rule(words="receive FIFO overruns", blame=Blame.NOBODY),
+    "rx_missed_errors": Rule(words="frames missed for want of buffers", blame=Blame.NOBODY),
     "tx_errors": Rule(words="transmit errors"),
-    "rx_crc_errors": Rule(words="frames with a bad checksum"),
+    "tx_aborted_errors": Rule(words="aborted transmissions"),
+    "tx_carrier_errors": Rule(words="transmissions without carrier"),
+    "tx_fifo_errors": Rule(words="transmit FIFO underruns", blame=Blame.NOBODY),
     # Down and up again are two changes; a single one is a link that came up late.
     "carrier_changes": Rule(words="changes of the carrier", limit=1),
     # disks
@@ -72,9 +79,8 @@ RULES: Mapping[str, Rule] = {
     "pending_sectors": Rule(words="sectors waiting for reallocation"),
     "uncorrectable_sectors": Rule(words="uncorrectable sectors"),
     "interface_crc_errors": Rule(words="checksum errors between disk and controller"),
-    "critical_warning": Rule(words="critical warning bits of the drive"),
     # BMC
-    "sel_record_id": Rule(words="new records in the BMC's event log", blame=Blame.NOBODY, sense=Sense.RECORDS),
+    "sel_record_id": Rule(words="new records in the BMC's event log", blame=Blame.NOBODY),
     # parts
     "cpus": Rule(words="processors", sense=Sense.SHRINKS),
     "disks": Rule(words="disks", sense=Sense.SHRINKS),
@@ -82,7 +88,15 @@ RULES: Mapping[str, Rule] = {
     "nics": Rule(words="network cards", sense=Sense.SHRINKS),
     "gpus": Rule(words="GPUs", sense=Sense.SHRINKS),
     "psus": Rule(words="power supplies", sense=Sense.SHRINKS),
+    "pci_devices": Rule(words="PCI devices", sense=Sense.SHRINKS),
 }
+_OF_CONTROLLER = re.compile(r"(?:mc\d+_)(corrected|uncorrected)(?:_no_dimm)?")
+
+
+def rule_of(name: str) -> Rule | None:
+    """The rule for a counter; memory controllers count as `mc0_corrected` and `mc0_corrected_no_dimm`."""
+    match = _OF_CONTROLLER.fullmatch(name)
+    return RULES.get(match[1] if match else name)
 
 
 class Judgement(NamedTuple):
@@ -100,12 +114,20 @@ class _Count(NamedTuple):
 
 def judge_counters(counters: Iterable[Counter], *, limits: Mapping[str, float] | None = None) -> Judgement:
     """What the growth of the counters over one stage says. `limits` replaces limits of RULES by counter name."""
-    counts = [count for counter in counters for count in _judge(counter, limits or {})]
+    read = tuple(counters)
+    counts = [count for counter in read for count in _judge(counter, limits or {})]
     accusing = [count for count in counts if count.blame is Blame.HOST]
     ours = [count for count in counts if count.blame is Blame.US]
     verdict = Verdict.FAIL if accusing else Verdict.ERROR if ours else None
     reason = "; ".join(count.finding.text for count in accusing or ours)
-    return Judgement(tuple(count.finding for count in counts), verdict, reason)
+    findings = [count.finding for count in counts]
+    unknown = sorted(
+        {counter.name for counter in read if _readable(counter.before) is _readable(counter.after) is None}
+    )
+    if unknown:
+        text = f"could not be read, so unknown and not zero: {', '.join(unknown)}"
+        findings.append(Finding(severity=Severity.INFO, component="host", text=text, source="counters"))
+    return Judgement(tuple(findings), verdict, reason)
 
 
 def _readable(value: float | None) -> float | None:
@@ -114,15 +136,17 @@ def _readable(value: float | None) -> float | None:
 
 def _judge(counter: Counter, limits: Mapping[str, float]) -> Iterable[_Count]:
     before, after = _readable(counter.before), _readable(counter.after)
-    rule = RULES.get(counter.name)
+    rule = rule_of(counter.name)
     what = f"{counter.component}: {rule.words if rule else counter.name}"
     if before is not None and after is None:
         return [_count(counter, Severity.CRITICAL, Blame.US, f"{what} could be read before and not after the stage")]
     if rule is None:
         return []
-    if before is None or after is None:
-        severity = Severity.INFO if after is None else Severity.WARNING
-        return [_count(counter, severity, Blame.NOBODY, f"{what} could not be read: unknown, not zero")]
+    if after is None:
+        return []  # told by the summary of what is unknown
+    if before is None:
+        text = f"{what} could be read after the stage and not before: its growth is unknown"
+        return [_count(counter, Severity.WARNING, Blame.NOBODY, text)]
     limit = limits.get(counter.name, rule.limit)
     if rule.sense is Sense.SHRINKS:
         return _shrunk(counter, rule, before - after, limit, what)

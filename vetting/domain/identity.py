@@ -10,12 +10,10 @@ from collections.abc import Iterator
 
 from vetting.domain.hostspec import Identity
 from vetting.domain.naming import known, mac_of
-from vetting.domain.outcome import Severity
-from vetting.domain.specdiff import Difference
 
 
-def identity_conflicts(record: Identity, found: Identity, *, writes: bool = True) -> tuple[Difference, ...]:
-    """Why the machine `found` is not the one of `record`; empty where it is. Each row is reason enough to hold.
+def identity_conflicts(record: Identity, found: Identity, *, writes: bool = True) -> tuple[str, ...]:
+    """Why the machine `found` is not the one of `record`, in words; empty where it is. Each is reason enough to hold.
 
     `writes`: the run may write to disks. Then every disk serial on record must be there; otherwise one in common is
     enough, and a missing disk is left to SpecValidate, which says more about it.
@@ -26,15 +24,15 @@ def identity_conflicts(record: Identity, found: Identity, *, writes: bool = True
             "nothing that identifies this machine for certain (SMBIOS UUID, system or board serial, MAC address) is "
             "both on record and told by the machine: put its MAC addresses into the host's record and start again"
         )
-        rows.append(_row("identity", "", "", text))
+        rows.append(text)
     return tuple(rows)
 
 
-def _pairs(record: Identity, found: Identity) -> tuple[tuple[str, str, str, str], ...]:
+def _pairs(record: Identity, found: Identity) -> tuple[tuple[str, str, str], ...]:
     return (
-        ("smbios_uuid", "SMBIOS UUID", record.smbios_uuid, found.smbios_uuid),
-        ("system_serial", "system serial", record.system_serial, found.system_serial),
-        ("board_serial", "board serial", record.board_serial, found.board_serial),
+        ("SMBIOS UUID", record.smbios_uuid, found.smbios_uuid),
+        ("system serial", record.system_serial, found.system_serial),
+        ("board serial", record.board_serial, found.board_serial),
     )
 
 
@@ -47,39 +45,25 @@ def _serials_of(identity: Identity) -> set[str]:
 
 
 def _agrees(record: Identity, found: Identity) -> bool:
-    texts = any(known(old) and known(old) == known(new) for _, _, old, new in _pairs(record, found))
+    texts = any(known(old) and known(old) == known(new) for _, old, new in _pairs(record, found))
     return texts or bool(_macs_of(record) & _macs_of(found))
 
 
-def _texts(record: Identity, found: Identity) -> Iterator[Difference]:
-    for name, words, old, new in _pairs(record, found):
+def _texts(record: Identity, found: Identity) -> Iterator[str]:
+    for words, old, new in _pairs(record, found):
         if known(old) and known(new) and known(old) != known(new):
-            yield _row(name, old, new, f"the {words} is {new}, on record is {old}")
+            yield f"the {words} is {new}, on record is {old}"
 
 
-def _macs(record: Identity, found: Identity) -> Iterator[Difference]:
+def _macs(record: Identity, found: Identity) -> Iterator[str]:
     has = _macs_of(found)
     for mac in sorted(_macs_of(record) - has) if has else ():
-        yield _row("macs", mac, ", ".join(sorted(has)), f"the MAC address {mac} on record is not on this machine")
+        yield f"the MAC address {mac} on record is not on this machine"
 
 
-def _disks(record: Identity, found: Identity, *, writes: bool) -> Iterator[Difference]:
+def _disks(record: Identity, found: Identity, *, writes: bool) -> Iterator[str]:
     wants, has = _serials_of(record), _serials_of(found)
     if not wants or not has or (not writes and wants & has):
         return
     for serial in sorted(wants - has):
-        yield _row(
-            "disk_serials", serial, ", ".join(sorted(has)), f"the disk {serial} on record is not in this machine"
-        )
-
-
-def _row(name: str, record: str, found: str, text: str) -> Difference:
-    return Difference(
-        field=f"identity.{name}",
-        component="host",
-        expected=record,
-        found=found,
-        severity=Severity.CRITICAL,
-        text=text,
-        unknown=name == "identity",
-    )
+        yield f"the disk {serial} on record is not in this machine"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# What firmware writes where nobody filled a field in (seen in dmidecode and in udev of many makers).
+# What firmware writes where nobody filled a field in (seen in dmidecode and in udev of many makers), and
+# two SMBIOS UUIDs that board makers left the same on every board.
 PLACEHOLDERS = frozenset(
     {
         "tobefilledbyo.e.m.",
@@ -37,6 +38,8 @@ PLACEHOLDERS = frozenset(
         "0123456789",
         "1234567890",
         "123456789",
+        "03000200-0400-0500-0006-000700080009",
+        "12345678-1234-5678-90ab-cddeefaabbcc",
     }
 )
 

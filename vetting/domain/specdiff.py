@@ -11,9 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec
+from vetting.domain.identity import identity_conflicts
 from vetting.domain.inventory import FoundDisk, FoundNic, Inventory
 from vetting.domain.naming import known, mac_of, same_wwn
 from vetting.domain.outcome import Severity, Verdict
+
+__all__ = [
+    "SEVERITIES",
+    "Difference",
+    "compare",
+    "find_disk",
+    "identity_conflicts",
+    "severity_mistake",
+    "unreadable",
+    "verdict_of",
+]
 
 MIB = 1024**2
 GIB = 1024**3
