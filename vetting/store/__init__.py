@@ -39,22 +39,27 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 series_of(run_id) -> [SeriesRow]   read_series(run_id, name, *, t0_ms, t1_ms) -> Points
                 stats(run_id, *, t0_ms, t1_ms, stage) -> {name: SeriesStats}
                 downsample(run_id, name, buckets, *, t0_ms, t1_ms) -> [Bucket]   downsample_all(run_id, buckets)
-                compact(run_id, *, before_ms) -> int   drop_samples(run_id) -> int
+                compact(run_id, *, before_ms) -> int (until 0)   drop_samples(run_id) -> int   sample_count(run_id)
     measurements put(run_id, stage, attempt, measurements, *, kind="")   measurements_of(run_id, stage=None, kind=None)
-    artifacts   Room(data_dir, quota_bytes): receive(run_id, *, used_bytes) -> Incoming (.write, .settle, .abandon)
-                Room.open(row)   Room.verify(row) -> str   Room.remove_run(run_id)
-                add(run_id, stage, attempt, name, media_type, Stored, *, now) -> ArtifactRow   find(...)   get(id)
-                artifacts_of(run_id)   used_bytes(run_id)   total_bytes()
+    artifacts   Room(data_dir, quota_bytes=): receive(run_id, *, used_bytes) -> Incoming (with: .write(chunk),
+                .settle(sha256="") -> Stored)   keep(run_id, data) -> Stored   place(row) -> Path   read(row) -> bytes
+                objection(row) -> str ("" where the file is what the row says)   remove_run(run_id)   sweep(...)
+                add(run_id, stage, attempt, name, media_type, Stored, *, now) -> ArtifactRow   replace(same)
+                find(run_id, stage, attempt, name)   get(id)   artifacts_of(run_id, stage=None, attempt=None)
+                used_bytes(run_id)   total_bytes()   forget(run_id)
     findings    add(run_id, stage, attempt, findings, *, at)   findings_of(run_id, stage=None, attempt=None)
     differences put(run_id, attempt, [NewDifference])   differences_of(run_id, attempt=None)
     firmware    put(run_id, items)   firmware_of(run_id) -> (FirmwareItem, ...)   good_run_before(host_id, run_id, ...)
     thresholds  seed(run_id, thresholds)   thresholds_of(run_id) -> (Threshold, ...)
                 open_breach(...) -> BreachRow   extend_breach(id, *, last_at, worst, samples)   close_breach(id)
-                open_breaches(run_id)   breaches_of(run_id, stage=None)
-    logs        append(run_id, [NewLine]) -> int   lines(run_id, *, stage, level, contains, after_id, limit) -> [LogRow]
+                close_breaches(run_id) -> int   open_breaches(run_id)   breaches_of(run_id, stage=None)
+    logs        append(run_id, [(stage, at_ms, level, source, text)]) -> int
+                lines(run_id, *, stage=None, at_least="debug", contains="", after_id=0, limit=1000) -> [LogRow]
+                last_lines(run_id, *, stage=None, limit=200)   count(run_id)   drop(run_id, *, before_ms)
     audit       add(*, at, who, what, target="", why="", run_id=None, detail=None)   entries(*, run_id, before_id, limit)
     outbox      add(event, payload, channels, *, now, run_id=None)   due(*, now, limit) -> [OutboxRow]
-                sent(id, *, now)   failed(id, *, next_at, error)   give_up(id, *, error)   pending_count()
+                sent(id, *, now)   failed(id, *, next_at, error)   give_up(id, *, error)   entries(*, state)
+                pending_count()
     tokens      issue() -> (plain, hash)   hash_of(plain)   matches(plain, hash) -> bool (constant time)
                 create_operator(name, role, *, now) -> (OperatorTokenRow, plain)   authenticate(plain) -> row|None
                 mark_used(id, *, now)   operators()   revoke(name)
