@@ -16,7 +16,6 @@ from vetting.surface.faults import MAX_LISTED, Fault, merged
 from vetting.surface.plan import Plan
 
 BUCKETS = 100
-STOP_EVERY = 128  # positions, of a MiB each, between two looks at the stop file
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +110,7 @@ class PhaseLedger:
     def take(self) -> int | None:
         """The next position to work on, or None when there is nothing more to do."""
         with self._changed:
-            if self._next % STOP_EVERY == 0:
-                self._look_for_stop()
+            self._look_for_stop()  # microseconds a MiB, and a stop holds from the very next request on
             if self.halted or self._next >= len(self._plan):
                 return None
             self._next += 1
