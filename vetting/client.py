@@ -127,6 +127,7 @@ class Client:
         self._first_wait_s, self._longest_wait_s = first_wait_s, longest_wait_s
         self._session: aiohttp.ClientSession | None = None
         self.token = token
+        self.outwait_strangers = False  # once a run is ours, a false server in between is waited out like a dead one
 
     async def __aenter__(self) -> Self:
         # No proxies from the environment and no cookies: one server, one header.
@@ -169,7 +170,9 @@ class Client:
         while True:
             try:
                 return await attempt()
-            except Unreachable as why:
+            except (Unreachable, WrongServer) as why:
+                if isinstance(why, WrongServer) and not self.outwait_strangers:
+                    raise
                 wait_s = pause.next_s()
                 self._on_trouble(f"{path}: {why}; trying again in {wait_s:.0f} s")
                 await self._clock.sleep(wait_s)

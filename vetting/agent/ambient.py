@@ -1,13 +1,14 @@
 """Counters of the whole machine, read before and after every stage: what a load may not have moved.
 
 Each is (component, name) -> value; None is unreadable, which is UNKNOWN and never zero. What is not there at all on this
-machine (no EDAC, no PCIe error counters) is left out before and after; what was there and is gone is unreadable.
+machine (no EDAC, no PCIe error counters) is left out before and after; what was there and is gone is unreadable. The
+names are those of `vetting.domain.ambient.RULES`, which judges their growth.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vetting.domain.outcome import Counter
@@ -26,16 +27,17 @@ NIC_COUNTERS = (
     "tx_carrier_errors",
     "tx_fifo_errors",
 )
-AER_FILES = ("aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal")
+AER_NAMES = ("aer_correctable", "aer_nonfatal", "aer_fatal")
+NO_DISKS = ("sr", "fd")  # optical and floppy drives, which a BMC plugs in and out at will
 
 
 def snapshot(root: Path) -> dict[Key, float | None]:
     """All ambient counters as they stand now."""
     found: dict[Key, float | None] = {
         ("host", "oom_kill"): _field(root / "proc/vmstat", r"^oom_kill (\d+)$"),
-        ("memory", "hardware_corrupted_kb"): _field(root / "proc/meminfo", r"^HardwareCorrupted:\s+(\d+) kB$"),
+        ("memory", "hardware_corrupted_kib"): _field(root / "proc/meminfo", r"^HardwareCorrupted:\s+(\d+) kB$"),
     }
-    for part in (_edac, _aer, _nics, _throttles, _present):
+    for part in (_machine_checks, _edac, _aer, _nics, _throttles, _present):
         found.update(part(root))
     return found
 
@@ -51,18 +53,25 @@ def counters(before: Snapshot, after: Snapshot) -> tuple[Counter, ...]:
     )
 
 
+def _machine_checks(root: Path) -> dict[Key, float | None]:
+    """Machine check exceptions of all CPUs: the row `MCE:` of /proc/interrupts, which only x86 has."""
+    counts = _field_text(root / "proc/interrupts", r"^\s*MCE:((?:\s+\d+)+)")
+    return {("cpu", "mce"): float(sum(map(int, counts.split())))} if counts else {}
+
+
 def _edac(root: Path) -> dict[Key, float | None]:
-    """Corrected and uncorrected errors of each DIMM, or of the controller where it does not tell DIMMs apart."""
+    """Corrected and uncorrected errors of each DIMM; those that no DIMM is accused of belong to the memory as a whole."""
     found: dict[Key, float | None] = {}
     for controller in sorted((root / "sys/devices/system/edac/mc").glob("mc[0-9]*")):
         dimms = sorted([*controller.glob("dimm[0-9]*"), *controller.glob("rank[0-9]*")])
-        for dimm in dimms:
-            locator = _text(dimm / "dimm_label") or f"{controller.name}-{dimm.name}"
-            found[f"dimm:{locator}", "corrected"] = _number(dimm / "dimm_ce_count")
-            found[f"dimm:{locator}", "uncorrected"] = _number(dimm / "dimm_ue_count")
-        for name, kind in (("ce", "corrected"), ("ue", "uncorrected")):
-            found["memory", f"{controller.name}_{kind}"] = _number(controller / f"{name}_count")
-            found["memory", f"{controller.name}_{kind}_no_dimm"] = _number(controller / f"{name}_noinfo_count")
+        for kind in ("ce", "ue"):
+            for dimm in dimms:
+                key = f"dimm:{_text(dimm / 'dimm_label') or dimm.name}", f"edac_{kind}"
+                if key in found:  # a label that the firmware gave twice
+                    key = f"dimm:{controller.name}-{dimm.name}", f"edac_{kind}"
+                found[key] = _number(dimm / f"dimm_{kind}_count")
+            whole = f"{kind}_noinfo_count" if dimms else f"{kind}_count"
+            found[f"memory:{controller.name}", f"edac_{kind}"] = _number(controller / whole)
     return found
 
 
@@ -70,9 +79,10 @@ def _aer(root: Path) -> dict[Key, float | None]:
     """Error totals of each PCIe device that reports errors (Documentation/ABI/testing/sysfs-bus-pci-devices-aer)."""
     found: dict[Key, float | None] = {}
     for device in sorted((root / "sys/bus/pci/devices").glob("*")):
-        for name in AER_FILES:
-            if (device / name).exists():
-                found[f"pci:{device.name}", name] = _field(device / name, r"^TOTAL_ERR_\w+ (\d+)$")
+        for name in AER_NAMES:
+            path = device / name.replace("aer_", "aer_dev_")
+            if path.exists():
+                found[f"pci:{device.name}", name] = _field(path, r"^TOTAL_ERR_\w+ (\d+)$")
     return found
 
 
@@ -88,29 +98,31 @@ def _nics(root: Path) -> dict[Key, float | None]:
 
 def _throttles(root: Path) -> dict[Key, float | None]:
     """How often cores and packages were slowed down for heat; the sum over all, for a socket's cores move together."""
-    found: dict[Key, float | None] = {}
-    for name in ("core_throttle_count", "package_throttle_count"):
-        files = sorted((root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/thermal_throttle/{name}"))
-        values = [_number(path) for path in files]
-        if values:
-            known = [value for value in values if value is not None]
-            found["cpu", name] = sum(known) if len(known) == len(values) else None
-    return found
+    values = [
+        _number(path)
+        for name in ("core_throttle_count", "package_throttle_count")
+        for path in (root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/thermal_throttle/{name}")
+    ]
+    known = [value for value in values if value is not None]
+    return {("cpu", "throttle"): sum(known) if len(known) == len(values) else None} if values else {}
 
 
 def _present(root: Path) -> dict[Key, float | None]:
     """How many disks, NICs, PCI devices and CPUs there are: a part that vanishes under load is seen here."""
-    blocks = root / "sys/block"
     online = _text(root / "sys/devices/system/cpu/online")
-    pci = root / "sys/bus/pci/devices"
     return {
-        ("host", "disks"): float(sum((disk / "device").exists() for disk in blocks.iterdir()))
-        if blocks.is_dir()
-        else None,
-        ("host", "nics"): float(len(_physical_nics(root))) if (root / "sys/class/net").is_dir() else None,
-        ("host", "pci_devices"): float(len(list(pci.iterdir()))) if pci.is_dir() else None,
+        ("host", "disks"): _how_many(root / "sys/block", lambda path: not path.name.startswith(NO_DISKS)),
+        ("host", "nics"): _how_many(root / "sys/class/net", lambda path: True),
         ("host", "cpus"): _cpus(online),
     }
+
+
+def _how_many(folder: Path, counts: Callable[[Path], bool]) -> float | None:
+    """Entries that stand for a real device."""
+    try:
+        return float(sum(counts(path) and (path / "device").exists() for path in folder.iterdir()))
+    except OSError:
+        return None
 
 
 def _cpus(online: str) -> float | None:
@@ -138,8 +150,13 @@ def _number(path: Path) -> float | None:
 
 
 def _field(path: Path, pattern: str) -> float | None:
+    text = _field_text(path, pattern)
+    return float(text) if text is not None else None
+
+
+def _field_text(path: Path, pattern: str) -> str | None:
     try:
         match = re.search(pattern, path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     except OSError:
         return None
-    return float(match[1]) if match else None
+    return match[1] if match else None

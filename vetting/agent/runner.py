@@ -22,6 +22,7 @@ from vetting.agent.kmsg import KernelLog
 from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
 from vetting.clock import Clock
+from vetting.domain.ambient import judge_counters
 from vetting.domain.errors import ToolMissing
 from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
 from vetting.parsers.errors import ParseError
@@ -92,8 +93,8 @@ class Runner:
         after = await asyncio.to_thread(ambient.snapshot, self.root)
         counters = ambient.counters(before, after)
         if group:
-            counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))
-        outcome = judged(outcome, self._noticed(deps), counters, ooms or 0)
+            counters = (*counters, Counter(component="load", name="load_oom_kill", before=0.0, after=ooms))
+        outcome = judged(outcome, self._noticed(deps), counters)
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
         whole = replace(
             outcome,
@@ -212,19 +213,23 @@ class Runner:
         return (*deps.findings, *kernel)
 
 
-def judged(outcome: Outcome, noticed: Sequence[Finding], counters: tuple[Counter, ...], ooms: float) -> Outcome:
+def judged(outcome: Outcome, noticed: Sequence[Finding], counters: tuple[Counter, ...]) -> Outcome:
     """The stage's conclusion in the light of what the machine said meanwhile. Nothing here makes an outcome better."""
     told = [*outcome.findings, *(finding for finding in noticed if finding not in outcome.findings)]
-    verdict, reason = outcome.verdict, outcome.reason
     critical = [finding for finding in told if finding.severity is Severity.CRITICAL]
+    moved = judge_counters(counters)
+    verdict, reason = outcome.verdict, outcome.reason
     if outcome.passed and critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
         verdict, reason = Verdict.FAIL, f"{critical[0].component}: {critical[0].text}{more}"
-    elif outcome.passed and ooms > 0:
-        verdict = Verdict.ERROR
-        reason = f"the kernel killed {ooms:.0f} processes of the load for memory, so what they tested is not covered"
+    elif outcome.passed and moved.verdict is not None:
+        verdict, reason = moved.verdict, moved.reason
     return replace(
-        outcome, verdict=verdict, reason=reason, findings=tuple(told), counters=(*outcome.counters, *counters)
+        outcome,
+        verdict=verdict,
+        reason=reason,
+        findings=(*told, *moved.findings),
+        counters=(*outcome.counters, *counters),
     )
 
 
