@@ -48,7 +48,11 @@ class Permit:
 
 def encode(permit: Permit) -> str:
     """The payload to sign."""
-    return json.dumps(asdict(permit), sort_keys=True, separators=(",", ":"))
+    return _canonical(asdict(permit))
+
+
+def _canonical(row: dict[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, separators=(",", ":"))
 
 
 def decode(payload: str) -> Permit:
@@ -59,7 +63,8 @@ def decode(payload: str) -> Permit:
         permit = Permit(**{**row, "disks": disks, "overrides": tuple(row["overrides"])})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadInput(f"the permit is not readable: {error}") from error
-    if asdict(permit) != _typed(permit):
+    # Equal as text too: to Python 0 is False, and a text is as good a sequence as a list.
+    if asdict(permit) != _typed(permit) or encode(permit) != _canonical(json.loads(payload)):
         raise BadInput("the permit is not readable: a field has the wrong type")
     return permit
 
