@@ -152,12 +152,11 @@ class Examination:
 
     async def _tested(self, drive: Drive, before: SmartReport) -> tuple[Verdict, str, tuple[Work, ...]]:
         """What the self-test says: verdict, words for people, work done."""
-        knobs = self.deps.job.profile.smart
-        kind = knobs.self_test
+        kind = self.deps.job.profile.smart.self_test
         if kind is SelfTest.NONE:
             return Verdict.PASS, "no self-test: this profile asks for none", ()
         way = way_to(self.deps, drive, before, f"smart-{slug(self.disk.serial)}-selftest.json")
-        ended = await self_test(self.deps, way, kind, knobs, before, self._on_look)
+        ended = await self_test(self.deps, way, kind, before, len(self.deps.job.expected_disks), self._on_look)
         work = Work(what=f"{kind} self-test", done=float(ended.end is End.PASSED), of=1, unit="tests")
         if ended.end is End.UNSUPPORTED:
             return Verdict.PASS, f"no self-test: {ended.text}", ()

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vetting.domain.disks import normal_serial, normal_wwn
 from vetting.domain.drivehealth import SmartReport
 from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.naming import known, same_wwn
 from vetting.domain.outcome import ToolRun
 from vetting.domain.permit import SCRATCH
 from vetting.parsers import lsblk, smartctl
@@ -27,7 +27,6 @@ T = TypeVar("T")
 LSBLK = ("lsblk", "-J", "-b", "-d", "-o", "NAME,PATH,KNAME,TYPE,SIZE,MODEL,SERIAL,WWN,TRAN,ROTA,RO,RM,VENDOR")
 SMARTCTL_LIMIT_S = 120.0  # a drive that needs longer for one command hangs; a healthy one answers within seconds
 AT_ONCE = 8  # programs side by side: twenty-four drives must not be asked in the same instant
-NAME_ONLY = "name:"  # ExpectedDisk.serial of a disk that tells none: valid in this boot, for reading alone
 
 # Block devices that are no disk of the machine: memory, optical and floppy drives, network block devices.
 NO_DISK = re.compile(r"(zram|ram|nbd|rbd|drbd|loop|fd|sr|md|dm-|mtdblock)\d")
@@ -68,15 +67,15 @@ class Drive:
         """Every serial that it goes by, as compared."""
         told = self.told.serial if self.told else None
         block = self.block.serial if self.block else None
-        return frozenset(comparable(each) for each in (told, block) if each)
+        return frozenset(filter(None, (comparable(each) for each in (told, block) if each)))
 
     def smartctl(self, *words: str) -> list[str]:
         return ["smartctl", *words, *(("-d", self.device_type) if self.device_type else ()), self.path]
 
 
 def comparable(serial: str) -> str:
-    """As `normal_serial`; udev writes blanks inside a serial as underscores."""
-    return normal_serial(serial.replace("_", " "))
+    """A serial as compared; udev writes the blanks inside one as underscores."""
+    return known(serial.replace("_", " "))
 
 
 def transport_of(block: BlockDevice) -> str:
@@ -161,18 +160,23 @@ async def find(deps: Deps, expected: Sequence[ExpectedDisk]) -> Found:
 
 
 def _bearer(disk: ExpectedDisk, seen: Sequence[Drive]) -> Drive | None:
-    if disk.serial.startswith(NAME_ONLY):
-        name = disk.serial.removeprefix(NAME_ONLY)
-        return next((drive for drive in seen if drive.block and drive.block.kname == name and not drive.serials), None)
     serial = comparable(disk.serial)
-    return next((drive for drive in seen if serial and serial in drive.serials), None)
+    for drive in seen:
+        if serial and serial in drive.serials:
+            return drive
+    return next((drive for drive in seen if _named_so(disk, drive)), None)
+
+
+def _named_so(disk: ExpectedDisk, drive: Drive) -> bool:
+    """A disk that tells no serial may be listed by its kernel name, for this boot and never to be written."""
+    return not disk.write and drive.block is not None and not drive.serials and drive.block.kname == disk.serial
 
 
 def stands_for(report: SmartReport, drive: Drive, disk: ExpectedDisk) -> bool:
-    """Whether a reading is of the expected disk. A drive that tells no serial stands for one that was named without."""
-    if report.serial is None:
-        return drive.virtual or disk.serial.startswith(NAME_ONLY)
+    """Whether a reading is of the expected disk. A disk that tells no serial can only stand for one listed without."""
+    if not report.serial:
+        return drive.virtual or _named_so(disk, drive)
     block = drive.block
-    if block and block.serial and normal_wwn(block.serial) == normal_wwn(block.wwn or ""):
+    if block and block.serial and same_wwn(block.serial, block.wwn or ""):
         return True  # udev gives some SAS disks their WWN for a serial, which smartctl never shows as one
     return comparable(report.serial) == comparable(disk.serial)

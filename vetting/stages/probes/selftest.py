@@ -26,6 +26,7 @@ SLOWEST_MB_S = 50.0  # for a drive that names no time for its long test: the slo
 LONGEST_S = 24 * 3600  # and where not even its size is known
 BLIND_LOOKS = 3  # looks in a row that may fail while the drive is busy with itself
 LOOKS = 60  # at most about this many looks at one test, however long it is
+ALL_LOOKS = 240  # and at those of all drives together: each look is kept as evidence, of which there may be 500 pieces
 UNSUPPORTED = re.compile(
     r"self-?\s?tests?\b[^.\n]{0,40}\bnot supported|does not support (?:extended |short )?self-?\s?test"
     r"|unsupported (?:operation|field)|invalid command opcode|INVALID_OPCODE",
@@ -98,15 +99,20 @@ class BySmartctl:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ByNvmeCli:
     """NVMe where smartctl is older than 7.4 and knows nothing of NVMe self-tests."""
 
     deps: Deps
     controller: str  # /dev/nvme0
     keep: str
+    extended_minutes: int | None = None
 
     async def start(self, kind: Kind) -> str | None:
+        told = await ask(self.deps, ["nvme", "id-ctrl", self.controller, "-o", "json"], nvme.parse_id_ctrl)
+        if told.self_test is False:
+            return None
+        self.extended_minutes = told.extended_test_minutes
         code = {Kind.SHORT: "1", Kind.LONG: "2"}[kind]
         argv = ["nvme", "device-self-test", self.controller, "-n", "0xffffffff", "-s", code]
         ended = await self.deps.run(argv, limit_s=SMARTCTL_LIMIT_S)
@@ -119,13 +125,12 @@ class ByNvmeCli:
         await self.deps.run(argv, limit_s=SMARTCTL_LIMIT_S)
 
     async def look(self) -> Look:
-        log = await ask(
-            self.deps,
-            ["nvme", "self-test-log", self.controller, "-o", "json"],
-            nvme.parse_self_test_log,
-            keep=self.keep,
+        argv = ["nvme", "self-test-log", self.controller, "-o", "json"]
+        told = await ask(self.deps, argv, nvme.parse_self_test_log, keep=self.keep)
+        left = None if told.done_percent is None else 100 - told.done_percent
+        return Look(
+            log=told.tests, running=told.running, remaining_percent=left, extended_minutes=self.extended_minutes
         )
-        return Look(log=log.tests, running=log.running, remaining_percent=log.remaining_percent)
 
 
 def way_to(deps: Deps, drive: Drive, report: SmartReport, keep: str) -> Way:
@@ -147,9 +152,12 @@ def named_s(kind: Kind, minutes: int | None, capacity_bytes: int | None) -> floa
 
 
 async def self_test(
-    deps: Deps, way: Way, kind: Kind, knobs: SmartKnobs, report: SmartReport, on_look: Callable[[str], None]
+    deps: Deps, way: Way, kind: Kind, report: SmartReport, drives: int, on_look: Callable[[str], None]
 ) -> Ended:
-    """Starts a self-test and waits for its end. Raises ToolMissing; all else that goes wrong is an Ended."""
+    """Starts a self-test and waits for its end; `drives` are tested side by side, this one included.
+
+    Raises ToolMissing; all else that goes wrong is an Ended.
+    """
     began_s = deps.monotonic()
     try:
         before = await way.look()
@@ -164,7 +172,8 @@ async def self_test(
     if refused:
         return Ended(End.NOT_DONE, f"the {kind} self-test was not started: {refused}")
     minutes = report.self_test_minutes.get("extended")
-    wait = _Wait(deps, way, kind, knobs, before, minutes, report.capacity_bytes, on_look)
+    looks = max(8, min(LOOKS, ALL_LOOKS // max(drives, 1)))
+    wait = _Wait(deps, way, kind, deps.job.profile.smart, before, looks, minutes, report.capacity_bytes, on_look)
     ended = await wait.until_ended(deps.monotonic())
     return Ended(ended.end, ended.text, deps.monotonic() - began_s)
 
@@ -176,6 +185,7 @@ class _Wait:
     kind: Kind
     knobs: SmartKnobs
     before: Look
+    looks: int
     minutes: int | None
     capacity_bytes: int | None
     on_look: Callable[[str], None]
@@ -188,7 +198,7 @@ class _Wait:
             late = self.deps.monotonic() - started_s > may_take_s
             if late:
                 return self._never_ended(may_take_s)
-            await self.deps.sleep(max(self.knobs.poll_s, may_take_s / LOOKS))
+            await self.deps.sleep(max(self.knobs.poll_s, may_take_s / self.looks))
             try:
                 look = await self.way.look()
             except Unread as why:

@@ -1,0 +1,80 @@
+"""The network interfaces of this host: which are cards, what each negotiated, what it could, and who is at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from vetting.domain.errors import ToolMissing
+from vetting.domain.inventory import FoundNic
+from vetting.domain.naming import mac_of
+from vetting.parsers import ethtool, ip, lldp
+from vetting.parsers.errors import bounded
+from vetting.parsers.ethtool import Driver, Link
+from vetting.parsers.ip import Interface
+from vetting.stages.base import Deps
+from vetting.stages.probes.asking import Unanswered, Unread, ask, ask_if_there, number_of
+
+NET = "/sys/class/net"
+ETHTOOL_LIMIT_S = 30.0
+
+
+async def interfaces(deps: Deps) -> tuple[Interface, ...]:
+    """Raises ToolMissing, Unread."""
+    return await ask(deps, ["ip", "-j", "-d", "link"], ip.parse)
+
+
+def is_card(deps: Deps, one: Interface) -> bool:
+    """Hardware of this machine: it stands on a bus, and is no slice of another card (SR-IOV)."""
+    device = f"{NET}/{one.name}/device"
+    return one.kind is None and bool(deps.glob(device)) and not deps.glob(f"{device}/physfn")
+
+
+async def nics(deps: Deps, missing: Unanswered) -> tuple[FoundNic, ...]:
+    """Every interface, cards marked as physical. Raises ToolMissing and Unread for want of `ip` alone."""
+    seen = await interfaces(deps)
+    near = await _neighbours(deps, missing)
+    cards = [one for one in seen if is_card(deps, one)]
+    answers = await asyncio.gather(*(_asked(deps, one, missing) for one in cards))
+    told = {one.name: answer for one, answer in zip(cards, answers, strict=True)}
+    return tuple(_found(deps, one, near.get(one.name, ""), told.get(one.name)) for one in seen)
+
+
+async def driver_of(deps: Deps, name: str) -> Driver:
+    """Raises ToolMissing, Unread."""
+    return await ask(deps, ["ethtool", "-i", name], ethtool.parse_driver, limit_s=ETHTOOL_LIMIT_S)
+
+
+async def _asked(deps: Deps, one: Interface, missing: Unanswered) -> tuple[Link | None, Driver | None]:
+    link = driver = None
+    try:
+        # It ends with 75 where the card reports no link modes, and tells the rest all the same.
+        link = await ask(deps, ["ethtool", one.name], ethtool.parse, limit_s=ETHTOOL_LIMIT_S, exits=(0, 75))
+        driver = await driver_of(deps, one.name)
+    except ToolMissing as why:
+        missing.without(why.tool)
+    except Unread as why:
+        missing.unreadable[f"nics:{one.name}"] = str(why)
+    return link, driver
+
+
+async def _neighbours(deps: Deps, missing: Unanswered) -> dict[str, str]:
+    """Interface -> neighbour as LLDP tells; a host without a running lldpd has heard nobody."""
+    heard = await ask_if_there(deps, ["lldpcli", "-f", "json", "show", "neighbors"], lldp.parse, missing, limit_s=30)
+    return {each.interface: bounded(each.text) for each in heard or ()}
+
+
+def _found(deps: Deps, one: Interface, neighbour: str, told: tuple[Link | None, Driver | None] | None) -> FoundNic:
+    link, driver = told or (None, None)
+    sysfs_mb_s = number_of(deps, f"{NET}/{one.name}/speed")  # -1: unknown, as without a link
+    speed = link.speed_mb_s if link else sysfs_mb_s if sysfs_mb_s and sysfs_mb_s > 0 else None
+    return FoundNic(
+        name=bounded(one.name),
+        mac=mac_of(one.permanent_mac or one.mac or ""),
+        driver=bounded(driver.driver) if driver else "",
+        pci=bounded((driver.bus if driver else None) or one.bus or ""),
+        link=one.carrier if one.up else None,  # a card that is switched off shows no carrier whatever hangs on it
+        speed_mb_s=speed,
+        capable_mb_s=link.capable_mb_s if link else None,
+        neighbour=neighbour,
+        physical=told is not None,
+    )
