@@ -63,8 +63,8 @@ def decode(payload: str) -> Permit:
         permit = Permit(**{**row, "disks": disks, "overrides": tuple(row["overrides"])})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadInput(f"the permit is not readable: {error}") from error
-    # Equal as text too: to Python 0 is False, and a text is as good a sequence as a list.
-    if asdict(permit) != _typed(permit) or encode(permit) != _canonical(json.loads(payload)):
+    # Compared as text: to Python 0 is False, and a text is as good a sequence as a list.
+    if not encode(permit) == _canonical(_typed(permit)) == _canonical(json.loads(payload)):
         raise BadInput("the permit is not readable: a field has the wrong type")
     return permit
 
@@ -97,7 +97,7 @@ def permit_problems(permit: Permit, *, now_s: float, run_id: int, host_id: str, 
 
 
 def _typed(permit: Permit) -> dict[str, Any]:
-    """The same permit with every field forced into its type; equal to `asdict` only when nothing had to be forced."""
+    """The same permit with every field forced into its type; the same text only when nothing had to be forced."""
     disks = tuple(
         {"serial": _text(disk.serial), "size_bytes": _whole(disk.size_bytes), "wwn": _text(disk.wwn)}
         for disk in permit.disks
