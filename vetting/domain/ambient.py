@@ -95,8 +95,12 @@ _OF_CONTROLLER = re.compile(r"(?:mc\d+_)(corrected|uncorrected)(?:_no_dimm)?")
 
 def rule_of(name: str) -> Rule | None:
     """The rule for a counter; memory controllers count as `mc0_corrected` and `mc0_corrected_no_dimm`."""
+    return RULES.get(_rule_name(name))
+
+
+def _rule_name(name: str) -> str:
     match = _OF_CONTROLLER.fullmatch(name)
-    return RULES.get(match[1] if match else name)
+    return match[1] if match else name
 
 
 class Judgement(NamedTuple):
@@ -147,7 +151,7 @@ def _judge(counter: Counter, limits: Mapping[str, float]) -> Iterable[_Count]:
     if before is None:
         text = f"{what} could be read after the stage and not before: its growth is unknown"
         return [_count(counter, Severity.WARNING, Blame.NOBODY, text)]
-    limit = limits.get(counter.name, rule.limit)
+    limit = limits.get(_rule_name(counter.name), rule.limit)
     if rule.sense is Sense.SHRINKS:
         return _shrunk(counter, rule, before - after, limit, what)
     return _grown(counter, rule, before, after, limit, what)

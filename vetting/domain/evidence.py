@@ -293,12 +293,16 @@ VIRTUAL = ("virtio", "loop", "xen", "nbd", "zram")  # transports of devices that
 
 def _lacks_smart(disk: ExpectedDisk, inventory: Inventory | None) -> bool:
     found = _found(disk, inventory)
-    return found is not None and (found.smart is False or found.transport in VIRTUAL)
+    if found is None or inventory is None:
+        return False
+    made_up = found.transport in VIRTUAL or bool(inventory.virtual and found.smart is not True)
+    return found.smart is False or made_up
 
 
 def _found(disk: ExpectedDisk, inventory: Inventory | None) -> FoundDisk | None:
     """By serial or WWN, else by the kernel's name, under which a virtual disk without a serial is listed."""
     if inventory is None:
         return None
-    named = (one for one in inventory.disks if one.name and one.name == disk.serial)
+    name = disk.serial.removeprefix("name:")
+    named = (one for one in inventory.disks if one.name and one.name == name)
     return find_disk(disk, inventory.disks) or next(named, None)

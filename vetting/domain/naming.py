@@ -44,12 +44,17 @@ PLACEHOLDERS = frozenset(
 )
 
 
+def plain(text: str) -> str:
+    """The text in one case, without white space and the underscores that udev writes for it."""
+    return re.sub(r"[\s_]+", "", text).casefold()
+
+
 def known(text: str) -> str:
-    """The text as compared: no white space, one case; empty where it is a placeholder and thus says nothing."""
-    plain = re.sub(r"\s+", "", text).casefold()
-    if plain in PLACEHOLDERS or not plain.strip("0-:.x_") or not plain.strip("f-:."):
+    """The text as compared; empty where it is a placeholder and thus says nothing."""
+    bare = plain(text)
+    if bare in PLACEHOLDERS or not bare.strip("0-:.x") or not bare.strip("f-:."):
         return ""
-    return plain
+    return bare
 
 
 def same_wwn(one: str, other: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec
 from vetting.domain.identity import identity_conflicts
 from vetting.domain.inventory import FoundDisk, FoundNic, Inventory
-from vetting.domain.naming import known, mac_of, same_wwn
+from vetting.domain.naming import known, mac_of, plain, same_wwn
 from vetting.domain.outcome import Severity, Verdict
 
 __all__ = [
@@ -80,13 +80,24 @@ class Difference:
     unknown: bool = False
 
 
-def unreadable(inventory: Inventory, *topics: str) -> str:
-    """Why a topic (`disks`, `dimms`, `nics`, `gpus`, `psu`, `cpu`, `memory`, `identity`) could not be read, or empty.
+# Without an answer of these programs a topic is unknown, not empty.
+TOLD_BY = {
+    "disks": ("lsblk",),
+    "dimms": ("dmidecode",),
+    "nics": ("ip",),
+    "gpus": ("nvidia-smi",),
+    "psu": ("ipmitool",),
+    "cpu": ("lscpu",),
+}
 
-    Keys of `Inventory.unreadable` are a topic, or begin with one: `disks`, `disks:sdb`.
+
+def unreadable(inventory: Inventory, topic: str) -> str:
+    """Why a topic (`disks`, `dimms`, `nics`, `gpus`, `psu`, `cpu`, `memory`) could not be read, or empty.
+
+    Keys of `Inventory.unreadable` are a topic, the program that would have told it, or begin with one: `disks:sdb`.
     """
     for key, why in sorted(inventory.unreadable.items()):
-        if re.split(r"[:. /]", key, maxsplit=1)[0] in topics:
+        if re.split(r"[:. /]", key, maxsplit=1)[0] in (topic, *TOLD_BY.get(topic, ())):
             return f"{key}: {why}"
     return ""
 
@@ -133,7 +144,7 @@ class _Rows:
             return
         if not known(found):
             self.unread(name, "host", expected)
-        elif re.sub(r"\s+", "", expected).casefold() != known(found):
+        elif plain(expected) != known(found):
             self.add(name, "host", expected, found, f"{name} is {found!r}, expected {expected!r}")
 
     def count(self, name: str, component: str, expected: int | None, found: int | None, why: str = "") -> None:
@@ -200,7 +211,12 @@ def _memory(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
         return
     installed, total = installed_bytes(inventory), inventory.memory_bytes
     if installed is None and not total > 0:
-        rows.unread("memory_bytes", "memory", spec.memory_bytes, unreadable(inventory, "memory", "dimms"))
+        rows.unread(
+            "memory_bytes",
+            "memory",
+            spec.memory_bytes,
+            unreadable(inventory, "memory") or unreadable(inventory, "dimms"),
+        )
         return
     keeps = spec.memory_bytes * KERNEL_SHARE + KERNEL_KEEPS_BYTES
     found = total if installed is None else installed

@@ -1,0 +1,250 @@
+"""From the file's sections to a Config, with the rules that reach over more than one value."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from vetting.config.document import LARGEST_BYTES, Node, parse
+from vetting.config.mistakes import Book, ConfigErrors, one_of
+from vetting.config.reading import section, value
+from vetting.config.values import EVENTS, Channel, Config, HostClass
+from vetting.domain.errors import BadInput
+from vetting.domain.limits import SERIES_FAMILIES, could_match
+from vetting.domain.profiles import SHIPPED, Profile
+from vetting.domain.specdiff import severity_mistake
+from vetting.domain.states import STAGE_ORDER
+from vetting.domain.thresholds import Threshold
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+CANNOT_DROP = ("Inventory", "Reporting")  # without them there is nothing to compare and nothing to hand over
+PLACES = (Path("vetting.yaml"), Path("/etc/vetting/vetting.yaml"))
+LONGEST_CHAIN = 20  # of profiles standing on each other
+HEARTBEATS_MISSED = 3  # a host is not lost before it has missed that many
+
+
+def load(path: Path | str | None = None) -> Config:
+    """The configuration in a file; without one, the first of PLACES that is there, else what ships.
+
+    Raises ConfigErrors with every mistake, BadInput where the file cannot be read.
+    """
+    if path is None:
+        there = next((place for place in PLACES if place.is_file()), None)
+        return Config() if there is None else load(there)
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise BadInput(
+            f"cannot read the configuration {path}: {error.strerror}; check the path and its permissions"
+        ) from error
+    return loads(raw, str(path))
+
+
+def loads(raw: bytes | str, file: str = "vetting.yaml") -> Config:
+    """The configuration in a text. Raises ConfigErrors with every mistake."""
+    book = Book()
+    root = parse(raw.encode() if isinstance(raw, str) else raw, book)
+    config = _config(root, book) if root is not None else None
+    if book.mistakes or config is None:
+        raise ConfigErrors(file, book.mistakes)
+    return config
+
+
+def _config(root: Node, book: Book) -> Config | None:
+    config = section(root, Config, "", book, base=Config(), skip=("profiles", "classes"))
+    if config is None or not isinstance(root.value, dict):
+        return config
+    top: dict[str, Node] = root.value
+    config = replace(
+        config,
+        profiles=_profiles(top.get("profiles"), book),
+        classes=_classes(top.get("classes"), book),
+    )
+    _check_server(config, top, book)
+    _check_ports(config, top, book)
+    _check_thresholds(config.thresholds, top.get("thresholds"), book)
+    _check_patience(config, top, book)
+    _check_notify(config.notify, top.get("notify"), book)
+    return config
+
+
+def _line(top: dict[str, Node], *keys: str) -> int:
+    """The line of a value, or of the innermost section around it that is there; 0 where none is."""
+    line, here = 0, top
+    for key in keys:
+        if key not in here:
+            break
+        line = here[key].key_line or here[key].line
+        here = here[key].value if isinstance(here[key].value, dict) else {}
+    return line
+
+
+def _check_server(config: Config, top: dict[str, Node], book: Book) -> None:
+    server = config.server
+    for name, text in (("server.listen", server.listen), ("iperf.bind", config.iperf.bind)):
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            book.note(name, _line(top, *name.split(".")), f"must be an IP address, it is {text!r}; 0.0.0.0 means all")
+    if server.public_url and not _is_url(server.public_url, ("https",)):
+        line = _line(top, "server", "public_url")
+        book.note("server.public_url", line, f"must be like https://vetting.example:8443, it is {server.public_url!r}")
+    if not server.data_dir.startswith("/"):
+        line = _line(top, "server", "data_dir")
+        book.note("server.data_dir", line, f"must be an absolute path, it is {server.data_dir!r}")
+    for number, name in enumerate(server.allowed_hosts):
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[?[0-9a-fA-F:]+\]?", name):
+            line = _line(top, "server", "allowed_hosts")
+            book.note(f"server.allowed_hosts[{number}]", line, f"must be a host name or address alone, it is {name!r}")
+    if config.iperf.host and not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", config.iperf.host):
+        line = _line(top, "iperf", "host")
+        book.note("iperf.host", line, f"must be a host name or address, it is {config.iperf.host!r}")
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and not parts.query and not parts.fragment
+
+
+def _check_ports(config: Config, top: dict[str, Node], book: Book) -> None:
+    if config.server.port in config.iperf.ports:
+        first, last = config.iperf.ports[0], config.iperf.ports[-1]
+        line = _line(top, "iperf", "ports") or _line(top, "server", "port")
+        text = f"{first}-{last} takes in server.port {config.server.port}; choose ports that do not overlap"
+        book.note("iperf.ports", line, text)
+
+
+def _check_thresholds(rows: tuple[Threshold, ...], node: Node | None, book: Book) -> None:
+    lines = _item_lines(node, len(rows))
+    for number, row in enumerate(rows):
+        path = f"thresholds[{number}]"
+        if not any(could_match(row.series, f"{family}.") for family in SERIES_FAMILIES):
+            families = ", ".join(f"{name}.*" for name in SERIES_FAMILIES)
+            text = f"{row.series!r} can match no series; names are lower case and begin as {families}"
+            book.note(f"{path}.series", lines[number], text)
+        for stage in row.stages:
+            if stage not in STAGE_ORDER:
+                book.note(f"{path}.stages", lines[number], f"there is no stage {stage!r}; {one_of(stage, STAGE_ORDER)}")
+
+
+def _item_lines(node: Node | None, count: int) -> list[int]:
+    """Lines of a list's items; items that were left out for their own mistakes shift nothing that matters."""
+    items = node.value if node is not None and isinstance(node.value, tuple) else ()
+    lines = [item.line for item in items]
+    return lines if len(lines) == count else (lines + [node.line if node else 0] * count)[:count]
+
+
+def _profiles(node: Node | None, book: Book) -> dict[str, Profile]:
+    """The shipped profiles and those of the file, each standing on its base; quick is the base of one that names none."""
+    if node is None or node.value is None:
+        return dict(SHIPPED)
+    if not isinstance(node.value, dict):
+        book.note("profiles", node.line, f"must be a section of profiles by name, it is {node.kind}")
+        return dict(SHIPPED)
+    given: dict[str, Node] = node.value
+    built: dict[str, Profile] = {}
+    for name in given:
+        _profile(name, given, built, (), book)
+    return {**SHIPPED, **built}
+
+
+def _profile(
+    name: str, given: dict[str, Node], built: dict[str, Profile], above: tuple[str, ...], book: Book
+) -> Profile:
+    """Builds one profile and what it stands on; a shipped one that names itself as base stands on what ships."""
+    if name in built:
+        return built[name]
+    node, path = given[name], f"profiles.{name}"
+    base = SHIPPED.get(name, SHIPPED["quick"])
+    if not NAME.fullmatch(name):
+        book.note(path, node.key_line, "a profile's name is up to 40 of a-z, 0-9, - and _, beginning with a letter")
+    named = node.value.get("base") if isinstance(node.value, dict) else None
+    if named is not None:
+        base = _base(name, named, given, built, above, book) or base
+    start = replace(base, name=name)
+    built[name] = start  # so that a mistake below is told once
+    profile = section(node, Profile, path, book, base=start, skip=("base", "name")) or start
+    if isinstance(node.value, dict) and "name" in node.value:
+        book.note(f"{path}.name", node.value["name"].key_line, "there is no such key; a profile's name is its key")
+    _check_profile(profile, node, path, book)
+    built[name] = profile
+    return profile
+
+
+def _base(
+    name: str, node: Node, given: dict[str, Node], built: dict[str, Profile], above: tuple[str, ...], book: Book
+) -> Profile | None:
+    word, path = str(node.text), f"profiles.{name}.base"
+    if word == name and name in SHIPPED:
+        return SHIPPED[name]
+    if word == name or word in above:
+        circle = " on ".join((*above, name, word))
+        book.note(path, node.line, f"stands in a circle ({circle}); one of them needs another base")
+        return None
+    if word in given and len(above) >= LONGEST_CHAIN:
+        book.note(path, node.line, f"stands on more than {LONGEST_CHAIN} others; choose a nearer base")
+        return None
+    if word in given:
+        return _profile(word, given, built, (*above, name), book)
+    if word in SHIPPED:
+        return SHIPPED[word]
+    book.note(path, node.line, f"there is no profile {word!r}; {one_of(word, {*given, *SHIPPED})}")
+    return None
+
+
+def _check_profile(profile: Profile, node: Node, path: str, book: Book) -> None:
+    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+    line = keys["drop"].line if "drop" in keys else node.line
+    for stage in profile.drop:
+        if stage not in STAGE_ORDER:
+            book.note(f"{path}.drop", line, f"there is no stage {stage!r}; {one_of(stage, STAGE_ORDER)}")
+        elif stage in CANNOT_DROP:
+            book.note(f"{path}.drop", line, f"{stage} cannot be left out: the others stand on it")
+    if len(set(profile.drop)) != len(profile.drop):
+        book.note(f"{path}.drop", line, "names a stage twice")
+
+
+def _check_patience(config: Config, top: dict[str, Node], book: Book) -> None:
+    least_s = HEARTBEATS_MISSED * config.heartbeat.interval_s
+    for name, profile in config.profiles.items():
+        if not profile.lost_after_s >= least_s:
+            line = _line(top, "profiles", name, "lost_after_s") or _line(top, "heartbeat", "interval_s")
+            text = f"{profile.lost_after_s} s is less than {HEARTBEATS_MISSED} heartbeats of {config.heartbeat.interval_s:g} s"
+            book.note(f"profiles.{name}.lost_after_s", line, f"{text}; a healthy host would be called lost")
+
+
+def _classes(node: Node | None, book: Book) -> dict[str, HostClass]:
+    if node is None:
+        return {}
+    found: dict[str, HostClass] = value(node, dict[str, HostClass], "classes", book) or {}
+    for name, one in found.items():
+        child: Node = node.value[name]
+        for field, word in one.severities.items():
+            if mistake := severity_mistake(field, word):
+                line = _line(child.value, "severities", field)
+                book.note(f"classes.{name}.severities.{field}", line, mistake)
+    return found
+
+
+def _check_notify(channels: tuple[Channel, ...], node: Node | None, book: Book) -> None:
+    lines = _item_lines(node, len(channels))
+    seen: set[str] = set()
+    for number, channel in enumerate(channels):
+        path = f"notify[{number}]"
+        if channel.name in seen:
+            book.note(f"{path}.name", lines[number], f"{channel.name!r} is taken by a channel above; choose another")
+        seen.add(channel.name)
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", channel.url):
+            text = "must be an Apprise address, such as mailto://… or ntfys://…"
+            book.note(f"{path}.url", lines[number], text)
+        for event in channel.events:
+            if event not in EVENTS:
+                book.note(f"{path}.events", lines[number], f"there is no event {event!r}; {one_of(event, EVENTS)}")

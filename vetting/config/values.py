@@ -1,0 +1,115 @@
+"""The configuration as frozen values. What stands here is what ships: `vetting.yaml` says the same, with comments.
+
+Field names are the keys of the file. `_s` are seconds (the file may say "2h"), `_bytes` bytes ("4GiB").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+
+from vetting.domain.hostspec import ExpectedSpec
+from vetting.domain.limits import seeded
+from vetting.domain.outcome import Severity
+from vetting.domain.profiles import SHIPPED, Profile
+from vetting.domain.thresholds import Op, Threshold
+
+EVENTS = ("RunStarted", "SpecMismatch", "StageFailed", "Hold", "RunCompleted", "HostLost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where people and machines reach the orchestrator, and where it keeps what it knows."""
+
+    listen: str = "0.0.0.0"
+    port: int = 8443
+    public_url: str = ""  # empty: https://, the listening address and the port
+    data_dir: str = "/var/lib/vetting"
+    allowed_hosts: tuple[str, ...] = ()  # names and addresses accepted in Host headers beside our own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iperf:
+    """The pool of ports: one iperf3 server for each run that is on."""
+
+    bind: str = "0.0.0.0"
+    host: str = ""  # the address told to the agents; empty: that of server.public_url
+    ports: range = range(5201, 5233)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """How long a silent host is waited for stands in the profile (`lost_after_s`)."""
+
+    interval_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may take and how many may be on."""
+
+    max_destructive: int = 4  # runs that may write to disks at the same time
+    dispatch_s: float = 1800.0  # from the command to reboot until the image claims the run
+    by_hand_s: float = 86400.0  # the same where a person boots the host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostClass:
+    """Floors and severities of all hosts whose pinned product matches the glob; the host's own spec goes first."""
+
+    product: str
+    max_temp_c: float = 0.0
+    disk_iops_floor: int = 0
+    disk_p99_ceiling_ms: float = 0.0
+    severities: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Whom to tell: an Apprise address and the events that it wants, all of them where none is named."""
+
+    name: str
+    url: str
+    events: tuple[str, ...] = EVENTS
+
+
+SHARED_THRESHOLDS: tuple[Threshold, ...] = (
+    Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0),
+    # Drives give up early; the note is for a person, the limit of the host stands above.
+    Threshold(series="temp.drivetemp.*", op=Op.AT_MOST, limit=65.0, severity=Severity.WARNING, required=False),
+    Threshold(series="temp.nvme.*", op=Op.AT_MOST, limit=80.0, severity=Severity.WARNING, required=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    server: Server = field(default_factory=Server)
+    iperf: Iperf = field(default_factory=Iperf)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    limits: Limits = field(default_factory=Limits)
+    thresholds: tuple[Threshold, ...] = SHARED_THRESHOLDS
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(SHIPPED))
+    classes: Mapping[str, HostClass] = field(default_factory=dict)
+    notify: tuple[Channel, ...] = ()
+
+    def thresholds_for(self, spec: ExpectedSpec) -> tuple[Threshold, ...]:
+        """The thresholds that a run of this host is seeded with."""
+        return seeded(self.thresholds, self.expected(spec))
+
+    def expected(self, spec: ExpectedSpec) -> ExpectedSpec:
+        """A host's spec with what its class says where the spec itself says nothing; the first matching class counts."""
+        for one in self.classes.values():
+            if spec.product and fnmatchcase(spec.product, one.product):
+                return _merged(spec, one)
+        return spec
+
+    def notify_channels(self, event: str) -> tuple[str, ...]:
+        """Names of the channels that want to hear of an event."""
+        return tuple(channel.name for channel in self.notify if event in channel.events)
+
+
+def _merged(spec: ExpectedSpec, one: HostClass) -> ExpectedSpec:
+    names = {item.name for item in fields(one)} - {"product", "severities"}
+    unset = {name: getattr(one, name) for name in names if not getattr(spec, name)}
+    return replace(spec, **unset, severities={**one.severities, **spec.severities})
