@@ -10,7 +10,8 @@ from vetting.parsers.errors import ParseError
 TOOL = "gpu-burn"
 RESULT = re.compile(r"^\s*GPU (\d{1,3}): (OK|FAULTY)\s*$", re.MULTILINE)
 TESTED = re.compile(r"^\s*Tested (\d{1,3}) GPUs?:", re.MULTILINE)
-PROGRESS = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%\s+proc'd: .{0,2000}?errors: ([^\r\n]{0,2000}?)\s{2,}temps:")
+PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%\s")
+LINE_CHARS = 20_000  # a progress line holds a few words for each GPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +34,12 @@ def parse(text: str) -> GpuBurnRun:
     tested = TESTED.search(text)
     largest: list[int] = []
     percent: float | None = None
-    for match in PROGRESS.finditer(text):
-        percent = float(match[1])
-        counts = [int(each) for each in re.findall(r"(?:^|- )(\d{1,15})", match[2])]
-        largest = [max(pair) for pair in zip(counts, [*largest, *[0] * len(counts)], strict=False)]
+    for line in re.split(r"[\r\n]", text):
+        match = PERCENT.match(line.strip())
+        counts = _errors(line[:LINE_CHARS]) if match and "proc'd:" in line else None
+        if match and counts is not None:
+            percent = float(match[1])
+            largest = [max(pair) for pair in zip(counts, [*largest, *[0] * len(counts)], strict=False)]
     if not verdicts and percent is None and not tested:
         raise ParseError(TOOL, "no GPU was judged in it", text)
     died = bool(re.search(r"DIED!|No clients are alive|Couldn't init", text))
@@ -47,3 +50,9 @@ def parse(text: str) -> GpuBurnRun:
         progress_percent=percent,
         died=died,
     )
+
+
+def _errors(line: str) -> list[int] | None:
+    """ "errors: 0 - 12 (WARNING!)   temps: ..." -> [0, 12]; None where the line was cut before it."""
+    _, found, rest = line.partition("errors:")
+    return [int(each) for each in re.findall(r"(?:^|- )\s*(\d{1,15})", rest.partition("temps:")[0])] if found else None
