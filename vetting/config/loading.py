@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vetting.config.document import LARGEST_BYTES, Node, parse
 from vetting.config.mistakes import Book, ConfigErrors, one_of
 from vetting.config.reading import section, value
-from vetting.config.values import EVENTS, Channel, Config, HostClass
+from vetting.config.values import Channel, Config, HostClass
 from vetting.domain.errors import BadInput
-from vetting.domain.limits import SERIES_FAMILIES, could_match
 from vetting.domain.profiles import SHIPPED, Profile
-from vetting.domain.specdiff import severity_mistake
-from vetting.domain.states import STAGE_ORDER
-from vetting.domain.thresholds import Threshold
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-CANNOT_DROP = ("Inventory", "Reporting")  # without them there is nothing to compare and nothing to hand over
 PLACES = (Path("vetting.yaml"), Path("/etc/vetting/vetting.yaml"))
 LONGEST_CHAIN = 20  # of profiles standing on each other
 HEARTBEATS_MISSED = 3  # a host is not lost before it has missed that many
@@ -64,9 +57,7 @@ def _config(root: Node, book: Book) -> Config | None:
         profiles=_profiles(top.get("profiles"), book),
         classes=_classes(top.get("classes"), book),
     )
-    _check_server(config, top, book)
     _check_ports(config, top, book)
-    _check_thresholds(config.thresholds, top.get("thresholds"), book)
     _check_patience(config, top, book)
     _check_notify(config.notify, top.get("notify"), book)
     return config
@@ -83,63 +74,12 @@ def _line(top: dict[str, Node], *keys: str) -> int:
     return line
 
 
-def _check_server(config: Config, top: dict[str, Node], book: Book) -> None:
-    server = config.server
-    for name, text in (("server.listen", server.listen), ("iperf.bind", config.iperf.bind)):
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            book.note(name, _line(top, *name.split(".")), f"must be an IP address, it is {text!r}; 0.0.0.0 means all")
-    if server.public_url and not _is_url(server.public_url, ("https",)):
-        line = _line(top, "server", "public_url")
-        book.note("server.public_url", line, f"must be like https://vetting.example:8443, it is {server.public_url!r}")
-    if not server.data_dir.startswith("/"):
-        line = _line(top, "server", "data_dir")
-        book.note("server.data_dir", line, f"must be an absolute path, it is {server.data_dir!r}")
-    for number, name in enumerate(server.allowed_hosts):
-        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[?[0-9a-fA-F:]+\]?", name):
-            line = _line(top, "server", "allowed_hosts")
-            book.note(f"server.allowed_hosts[{number}]", line, f"must be a host name or address alone, it is {name!r}")
-    if config.iperf.host and not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", config.iperf.host):
-        line = _line(top, "iperf", "host")
-        book.note("iperf.host", line, f"must be a host name or address, it is {config.iperf.host!r}")
-
-
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in schemes and bool(parts.hostname) and not parts.query and not parts.fragment
-
-
 def _check_ports(config: Config, top: dict[str, Node], book: Book) -> None:
     if config.server.port in config.iperf.ports:
         first, last = config.iperf.ports[0], config.iperf.ports[-1]
         line = _line(top, "iperf", "ports") or _line(top, "server", "port")
         text = f"{first}-{last} takes in server.port {config.server.port}; choose ports that do not overlap"
         book.note("iperf.ports", line, text)
-
-
-def _check_thresholds(rows: tuple[Threshold, ...], node: Node | None, book: Book) -> None:
-    lines = _item_lines(node, len(rows))
-    for number, row in enumerate(rows):
-        path = f"thresholds[{number}]"
-        if not any(could_match(row.series, f"{family}.") for family in SERIES_FAMILIES):
-            families = ", ".join(f"{name}.*" for name in SERIES_FAMILIES)
-            text = f"{row.series!r} can match no series; names are lower case and begin as {families}"
-            book.note(f"{path}.series", lines[number], text)
-        for stage in row.stages:
-            if stage not in STAGE_ORDER:
-                book.note(f"{path}.stages", lines[number], f"there is no stage {stage!r}; {one_of(stage, STAGE_ORDER)}")
-
-
-def _item_lines(node: Node | None, count: int) -> list[int]:
-    """Lines of a list's items; items that were left out for their own mistakes shift nothing that matters."""
-    items = node.value if node is not None and isinstance(node.value, tuple) else ()
-    lines = [item.line for item in items]
-    return lines if len(lines) == count else (lines + [node.line if node else 0] * count)[:count]
 
 
 def _profiles(node: Node | None, book: Book) -> dict[str, Profile]:
@@ -174,7 +114,6 @@ def _profile(
     profile = section(node, Profile, path, book, base=start, skip=("base", "name")) or start
     if isinstance(node.value, dict) and "name" in node.value:
         book.note(f"{path}.name", node.value["name"].key_line, "there is no such key; a profile's name is its key")
-    _check_profile(profile, node, path, book)
     built[name] = profile
     return profile
 
@@ -200,18 +139,6 @@ def _base(
     return None
 
 
-def _check_profile(profile: Profile, node: Node, path: str, book: Book) -> None:
-    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
-    line = keys["drop"].line if "drop" in keys else node.line
-    for stage in profile.drop:
-        if stage not in STAGE_ORDER:
-            book.note(f"{path}.drop", line, f"there is no stage {stage!r}; {one_of(stage, STAGE_ORDER)}")
-        elif stage in CANNOT_DROP:
-            book.note(f"{path}.drop", line, f"{stage} cannot be left out: the others stand on it")
-    if len(set(profile.drop)) != len(profile.drop):
-        book.note(f"{path}.drop", line, "names a stage twice")
-
-
 def _check_patience(config: Config, top: dict[str, Node], book: Book) -> None:
     least_s = HEARTBEATS_MISSED * config.heartbeat.interval_s
     for name, profile in config.profiles.items():
@@ -222,29 +149,12 @@ def _check_patience(config: Config, top: dict[str, Node], book: Book) -> None:
 
 
 def _classes(node: Node | None, book: Book) -> dict[str, HostClass]:
-    if node is None:
-        return {}
-    found: dict[str, HostClass] = value(node, dict[str, HostClass], "classes", book) or {}
-    for name, one in found.items():
-        child: Node = node.value[name]
-        for field, word in one.severities.items():
-            if mistake := severity_mistake(field, word):
-                line = _line(child.value, "severities", field)
-                book.note(f"classes.{name}.severities.{field}", line, mistake)
-    return found
+    return {} if node is None else value(node, dict[str, HostClass], "classes", book) or {}
 
 
 def _check_notify(channels: tuple[Channel, ...], node: Node | None, book: Book) -> None:
-    lines = _item_lines(node, len(channels))
     seen: set[str] = set()
-    for number, channel in enumerate(channels):
-        path = f"notify[{number}]"
+    for channel in channels:
         if channel.name in seen:
-            book.note(f"{path}.name", lines[number], f"{channel.name!r} is taken by a channel above; choose another")
+            book.note("notify", node.line if node else 0, f"two channels are named {channel.name!r}; rename one")
         seen.add(channel.name)
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", channel.url):
-            text = "must be an Apprise address, such as mailto://… or ntfys://…"
-            book.note(f"{path}.url", lines[number], text)
-        for event in channel.events:
-            if event not in EVENTS:
-                book.note(f"{path}.events", lines[number], f"there is no event {event!r}; {one_of(event, EVENTS)}")

@@ -11,7 +11,7 @@ from vetting.domain.errors import Refusal
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    line: int  # 1 is the first; 0 where the whole file is meant
+    line: int  # 1 is the first, also where the whole file is meant
     path: str  # key path, such as profiles.mine.cpu_stress.cpu_s; empty for the whole file
     text: str  # what is wrong and what to do
 
@@ -45,7 +45,7 @@ class Book:
     mistakes: list[Mistake] = field(default_factory=list)
 
     def note(self, path: str, line: int, text: str) -> None:
-        self.mistakes.append(Mistake(line, path, text))
+        self.mistakes.append(Mistake(max(line, 1), path, text))
 
 
 def one_of(word: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from vetting.config.document import SHOWN, Node
 from vetting.config.mistakes import Book, one_of
+from vetting.config.rules import objections
 
 T = TypeVar("T")
 
@@ -85,10 +86,12 @@ def section(
         if name in skip:
             continue
         if name not in known:
-            book.note(below, child.key_line, f"there is no such key; {one_of(name, [*known, *skip])}")
+            book.note(below, child.key_line, f"there is no such key; {one_of(name, {*known, *skip})}")
             continue
         current = getattr(base, name) if base is not None else None
         found[name] = value(child, hints[name], below, book, base=current)
+        for why in objections(kind.__name__, name, found[name]):
+            book.note(below, child.line, why)
     if base is not None:
         return replace(base, **{name: got for name, got in found.items() if got is not None})  # type: ignore[type-var]
     needed = [item.name for item in known.values() if item.default is MISSING and item.default_factory is MISSING]

@@ -19,7 +19,7 @@ from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.thresholds import Op, Threshold
 
-SERIES_FAMILIES = ("temp", "power", "volt", "curr", "fan", "net", "disk", "cpu", "memory", "gpu", "psu", "edac")
+SERIES_FAMILIES = ("temp", "power", "volt", "curr", "fan", "clock", "net", "disk", "cpu", "memory", "gpu", "psu")
 """First parts of the names that agents give to series; a threshold that can match none of them watches nothing."""
 
 SERIES_CAP = 10_000  # names one host may bring; a real host has some hundred

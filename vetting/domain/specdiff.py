@@ -243,13 +243,13 @@ def _dimms(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     found = {known(dimm.serial): dimm for dimm in fitted}
     mute = "" in found
     expected = {known(serial): serial for serial in spec.dimm_serials}
-    for plain, serial in expected.items():
-        if plain not in found:
+    for name, serial in expected.items():
+        if name not in found:
             text = f"the DIMM with serial {serial} is missing"
             text += "; a fitted DIMM tells no serial" if mute else ""
             rows.add("dimm.missing", "memory", serial, "not found", text, unknown=mute)
-    for plain, dimm in found.items():
-        if plain and plain not in expected:
+    for name, dimm in found.items():
+        if name and name not in expected:
             text = f"the DIMM {dimm.serial} in {dimm.locator} is not in the spec"
             rows.add("dimm.extra", f"dimm:{dimm.locator}", "not there", dimm.serial, text)
 

@@ -1,0 +1,110 @@
+"""What a single value must be beyond its type, by section and key: each rule answers with its objections in words."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from vetting.config.mistakes import one_of
+from vetting.config.values import EVENTS
+from vetting.domain.limits import SERIES_FAMILIES, could_match
+from vetting.domain.specdiff import severity_mistake
+from vetting.domain.states import STAGE_ORDER
+
+CANNOT_DROP = ("Inventory", "Reporting")  # without them there is nothing to compare and nothing to hand over
+
+Rule = Callable[[Any], list[str]]
+
+
+def _address(text: str) -> list[str]:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return [f"must be an IP address, it is {text!r}; 0.0.0.0 means all"]
+    return []
+
+
+def _public_url(text: str) -> list[str]:
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return [f"must be like https://vetting.example:8443, it is {text!r}"]
+    bare = not (parts.query or parts.fragment or parts.username) and parts.path in ("", "/")
+    return [] if not text or (right and bare) else [f"must be like https://vetting.example:8443, it is {text!r}"]
+
+
+def _folder(text: str) -> list[str]:
+    return [] if text.startswith("/") else [f"must be an absolute path, it is {text!r}"]
+
+
+def _host(text: str) -> list[str]:
+    if not text or re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[?[0-9a-fA-F:.]+\]?", text):
+        return []
+    return [f"must be a host name or address alone, it is {text!r}"]
+
+
+def _hosts(names: tuple[str, ...]) -> list[str]:
+    return [why for name in names for why in (_host(name) if name else ["must not be empty"])]
+
+
+def _series(glob: str) -> list[str]:
+    if any(could_match(glob, f"{family}.") for family in SERIES_FAMILIES):
+        return []
+    families = ", ".join(f"{name}.*" for name in SERIES_FAMILIES)
+    return [f"{glob!r} can match no series; names are lower case and begin as {families}"]
+
+
+def _stages(names: tuple[str, ...]) -> list[str]:
+    unknown = [f"there is no stage {name!r}; {one_of(name, STAGE_ORDER)}" for name in names if name not in STAGE_ORDER]
+    return unknown + ([f"names {name} twice" for name in sorted(set(names)) if names.count(name) > 1])
+
+
+def _drop(names: tuple[str, ...]) -> list[str]:
+    needed = [f"{name} cannot be left out: the others stand on it" for name in names if name in CANNOT_DROP]
+    return _stages(names) + needed
+
+
+def _severities(words: Mapping[str, str]) -> list[str]:
+    return [why for name, word in words.items() if (why := severity_mistake(name, word))]
+
+
+def _apprise(url: str) -> list[str]:
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
+        return []
+    return ["must be an Apprise address, such as mailto://… or ntfys://…"]
+
+
+def _events(names: tuple[str, ...]) -> list[str]:
+    return [f"there is no event {name!r}; {one_of(name, EVENTS)}" for name in names if name not in EVENTS]
+
+
+def _filled(text: str) -> list[str]:
+    return [] if text.strip() else ["must not be empty"]
+
+
+RULES: Mapping[tuple[str, str], Rule] = {
+    ("Server", "listen"): _address,
+    ("Server", "public_url"): _public_url,
+    ("Server", "data_dir"): _folder,
+    ("Server", "allowed_hosts"): _hosts,
+    ("Iperf", "bind"): _address,
+    ("Iperf", "host"): _host,
+    ("Threshold", "series"): _series,
+    ("Threshold", "stages"): _stages,
+    ("Profile", "drop"): _drop,
+    ("HostClass", "product"): _filled,
+    ("HostClass", "severities"): _severities,
+    ("Channel", "name"): _filled,
+    ("Channel", "url"): _apprise,
+    ("Channel", "events"): _events,
+}
+
+
+def objections(section: str, key: str, value: object) -> list[str]:
+    """What speaks against a value that has the right type."""
+    rule = RULES.get((section, key))
+    return [] if rule is None or value is None else rule(value)
