@@ -29,6 +29,7 @@ from vetting.stages.probes.nics import driver_of, interfaces, is_card
 LIMIT_S = 15 * 60.0
 # PCI Code and ID Assignment: SCSI, RAID and SAS controllers, Fibre Channel. AHCI (0106) has no firmware of its own.
 HBA_CLASSES = frozenset({"0100", "0104", "0107", "0c04"})
+VIRTUAL_VENDORS = frozenset({"1af4", "1b36", "15ad"})  # virtio, QEMU, VMware
 HBA_FIRMWARE = ("version_fw", "fw_version", "fwrev", "fw_rev", "firmware_rev")  # mpt3sas, qla2xxx, lpfc, smartpqi, hpsa
 
 
@@ -162,7 +163,7 @@ async def _hba(deps: Deps, taken: Snapshot) -> None:
     controllers = [
         device
         for device in await gpus.pci_devices(deps)
-        if device.kind_code in HBA_CLASSES and device.vendor_code not in gpus.CONSOLE_VENDORS
+        if device.kind_code in HBA_CLASSES and device.vendor_code not in VIRTUAL_VENDORS
     ]
     if not controllers:
         taken.absent.append("no HBA or RAID controller")

@@ -1,0 +1,114 @@
+"""What power and voltage sensors said while the load was off and while it was on, and what that amounts to.
+
+Only the rails that a power supply feeds are judged for sagging. A processor's core voltage moves with its clock by design,
+and most inputs of a board's monitor chip are scaled by dividers that nobody documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+from statistics import fmean
+
+from vetting.domain.inventory import Sensor
+from vetting.domain.outcome import Measurement
+from vetting.parsers.hwmon import slug
+from vetting.parsers.ipmitool import SensorReading
+
+# Labels as slugs: "+12V", "P5V_AUX", "3.3V", "PS1 Input", "vin", "vout1"; not "1.5V", "P1V05_PCH".
+SUPPLY = re.compile(r"(?<!\d)(?<!\d-)(?:12|5|3-3)v|p(?:12|5)v|p3v3|(?<![a-z0-9])(?:vin|vout\d*|v-(?:in|out)|psu?\d+)")
+# Fed through converters on the board, or by a coin cell.
+NOT_SUPPLY = re.compile(r"core|cpu|dimm|mem|vtt|bat|pch|soc|gpu|ddr|ref")
+
+POWER_SUPPLY = "10."  # IPMI 2.0, table 43-13: entity 10 is a power supply
+PRESENT = re.compile(r"presence detected", re.IGNORECASE)
+BROKEN = re.compile(
+    r"failure detected|predictive failure|ac lost|input lost|lost or out|out-of-range|config(?:uration)? error",
+    re.IGNORECASE,
+)
+FEWER = re.compile(r"absent|not present|redundancy (?:lost|degraded)|non-redundant", re.IGNORECASE)
+CRITICAL = re.compile(r"[lu]?(?:cr|nr)$")
+
+
+@dataclass(slots=True)
+class Rail:
+    """One series over the stage. Voltages below zero are compared by their distance from it."""
+
+    sensor: Sensor
+    idle: list[float] = field(default_factory=list)
+    loaded: list[float] = field(default_factory=list)
+
+    @property
+    def is_supply(self) -> bool:
+        label = self.sensor.series.rpartition(".")[2]
+        return self.sensor.series.startswith("volt.") and bool(SUPPLY.search(label)) and not NOT_SUPPLY.search(label)
+
+    @property
+    def sag_percent(self) -> float | None:
+        """How far it fell under load, of its mean without; None where one of the two was never seen or it is not connected."""
+        if not self.idle or not self.loaded:
+            return None
+        rest = abs(fmean(self.idle))
+        return (rest - min(abs(value) for value in self.loaded)) / rest * 100 if rest > 0 else None
+
+
+@dataclass(slots=True)
+class Envelope:
+    """All rails; `under_load` says which kind of reading comes in now."""
+
+    rails: dict[str, Rail] = field(default_factory=dict)
+    under_load: bool = False
+
+    def take(self, sensor: Sensor, value: float, *, under_load: bool | None = None) -> None:
+        rail = self.rails.setdefault(sensor.series, Rail(sensor))
+        loaded = self.under_load if under_load is None else under_load
+        (rail.loaded if loaded else rail.idle).append(value)
+
+    def sags(self, max_sag_percent: float) -> Iterator[str]:
+        """The supply rails that fell too far under load, in words."""
+        for rail in self.rails.values():
+            sag = rail.sag_percent
+            if rail.is_supply and sag is not None and not (isfinite(sag) and sag <= max_sag_percent):
+                low, rest = min(rail.loaded, key=abs), fmean(rail.idle)
+                yield (
+                    f"{rail.sensor.series} fell from {rest:.3f} V to {low:.3f} V under load, {sag:.1f} %, "
+                    f"limit {max_sag_percent:g} %"
+                )
+
+    def silent(self) -> list[str]:
+        """Series that were heard, but not under load."""
+        return [series for series, rail in self.rails.items() if not rail.loaded]
+
+    def measurements(self) -> Iterator[Measurement]:
+        for series, rail in self.rails.items():
+            values = [*rail.idle, *rail.loaded]
+            for name, value in (("min", min(values)), ("max", max(values)), ("mean", fmean(values))):
+                yield Measurement(series=f"psu.{series}.{name}", value=value, unit=rail.sensor.unit, component="psu")
+
+
+def present_supplies(readings: Iterable[SensorReading]) -> frozenset[str]:
+    """Entities of the power supplies that the BMC sees."""
+    return frozenset(
+        each.entity for each in readings if each.entity.startswith(POWER_SUPPLY) and PRESENT.search(each.text)
+    )
+
+
+def supply_faults(readings: Iterable[SensorReading], wanted: int | None) -> Iterator[str]:
+    """What the BMC holds against the power supplies and the rails that they feed; `wanted` is how many the spec names.
+
+    An empty bay is no fault where the spec is content with those that are present.
+    """
+    listed = tuple(readings)
+    present = present_supplies(listed)
+    enough = wanted is not None and len(present) >= wanted
+    for each in listed:
+        rail = Rail(Sensor(series=f"volt.bmc.{slug(each.name)}", unit="V", source="bmc"))
+        if each.entity.startswith(POWER_SUPPLY) or re.match(r"(?:ps|psu|power supply)\b", each.name, re.IGNORECASE):
+            if BROKEN.search(each.text) or (FEWER.search(each.text) and not enough):
+                yield f"{each.name}: {each.text}"
+        elif each.unit == "Volts" and rail.is_supply and CRITICAL.match(each.status):
+            yield f"{each.name} is at {each.text}, past the BMC's own critical threshold"
+    if wanted is not None and present and len(present) < wanted:
+        yield f"{len(present)} of {wanted} power supplies are present"
