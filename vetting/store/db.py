@@ -228,8 +228,14 @@ def _writable(path: Path, busy_s: float, *, foreign_keys: bool = True) -> pw.Sql
 
 
 def _read_only(path: Path, busy_s: float) -> pw.SqliteDatabase:
-    """`check_same_thread` is off for the closing alone, which is done by another thread once the readers are gone."""
-    address = f"file:{quote(str(path))}?mode=ro"
+    """`check_same_thread` is off for the closing alone, which is done by another thread once the readers are gone.
+
+    Where the folder cannot be written, SQLite cannot make the index of its write-ahead log; without a log there is
+    nothing to index and nobody who writes.
+    """
+    log = _files(path)[1]
+    at_rest = not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if at_rest else ''}"
     pragmas = {"query_only": 1, "cache_size": -16 * 1024, "temp_store": "MEMORY"}
     return pw.SqliteDatabase(
         address, pragmas=pragmas, timeout=busy_s, uri=True, check_same_thread=False, autoconnect=False
