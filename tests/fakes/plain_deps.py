@@ -17,6 +17,8 @@ from vetting import proc
 from vetting.domain.outcome import Finding, ToolRun
 from vetting.stages.base import Job, LineSink
 
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
 
 class PlainDeps:
     """`path` goes before the PATH; `limit_s` shortens every deadline; `files` answers for files of that name."""
@@ -56,7 +58,7 @@ class PlainDeps:
         keep: str = "",
     ) -> ToolRun:
         limit_s = limit_s if self.limit_s is None else min(limit_s, self.limit_s)
-        around = dict(env or {})
+        around = {"PYTHONPATH": str(REPOSITORY), **(env or {})}
         if self.path:
             around["PATH"] = self.path
         ran = await proc.run(argv, limit_s=limit_s, on_line=on_line, env=around, grace_s=1.0, cwd=str(self.folder))

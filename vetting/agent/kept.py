@@ -90,8 +90,8 @@ class Shelf:
         """An empty folder for one attempt's scratch files and evidence."""
         path = self.folder / "attempt"
         shutil.rmtree(path, ignore_errors=True)
-        (path / "scratch").mkdir(mode=0o700, parents=True)
-        (path / "evidence").mkdir(mode=0o700)
+        for folder in (path, path / "scratch", path / "evidence"):
+            folder.mkdir(mode=0o700)
         return path
 
     def _write(self, name: str, data: bytes) -> None:

@@ -82,8 +82,13 @@ class Agent:
             await self._deliver_late(late)
         claim = await claim_run(self.client, self.settings, self.kept, self.logs)
         self._take(claim)
+        held = claim.holding or not claim.current_stage
+        if held:
+            self.activity.become("holding")
+        else:
+            self.activity.become("running", claim.current_stage, claim.attempt)
         self._begin_sides(claim)
-        if claim.holding or not claim.current_stage:
+        if held:
             return Hold(f"the run is {claim.current_state}")
         return Work(
             stage=claim.current_stage,

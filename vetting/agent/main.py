@@ -25,7 +25,7 @@ from vetting.agent.power import LiveHands, TiedHands
 from vetting.agent.runner import Runner
 from vetting.agent.sensors import Mux
 from vetting.agent.settings import OnEnd, Settings
-from vetting.client import FIRST_WAIT_S, Client, WrongServer
+from vetting.client import Client, WrongServer
 from vetting.clock import Clock, SystemClock
 from vetting.domain.errors import BadInput, Forbidden
 from vetting.stages.base import Stage
@@ -41,7 +41,7 @@ async def run(
     clock: Clock | None = None,
     kernel_log: Path = Path("/dev/kmsg"),
     echo: TextIO | None = None,
-    first_wait_s: float = FIRST_WAIT_S,
+    groups_root: Path = Path("/"),
 ) -> int:
     """One agent's life; returns its exit status. Raises a Refusal where it could not begin."""
     clock = clock or SystemClock()
@@ -69,12 +69,12 @@ async def run(
             logs=logs,
             kernel=kernel,
             own_score=score,
+            groups_root=groups_root,
         )
         client = Client(
             settings.url,
             settings.fingerprint,
             clock=clock,
-            first_wait_s=first_wait_s,
             on_trouble=lambda text: logs.say(text, "warning"),
         )
         async with client:

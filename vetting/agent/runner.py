@@ -52,6 +52,7 @@ class Runner:
     logs: Logs
     kernel: KernelLog
     own_score: int = 0
+    groups_root: Path = Path("/")  # whose sys/fs/cgroup is used; `root` may be a picture of another machine
     versions: Versions = field(default_factory=Versions)
     _kernel_findings: list[Finding] = field(default_factory=list)
     _job: Job | None = None
@@ -170,7 +171,7 @@ class Runner:
 
     def _group(self, name: str, attempt: int) -> tuple[cgroup.StageGroup | None, str]:
         """The attempt's control group, or None with the reason, which is said."""
-        home, why = cgroup.find_home(Path("/"))
+        home, why = cgroup.find_home(self.groups_root)
         available = available_bytes()
         if home is not None and available is None:
             why = "/proc/meminfo does not tell how much memory is available"
