@@ -27,7 +27,7 @@ NIC_COUNTERS = (
     "tx_carrier_errors",
     "tx_fifo_errors",
 )
-AER_NAMES = ("aer_correctable", "aer_nonfatal", "aer_fatal")
+AER_FILES = ("aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal")
 NO_DISKS = ("sr", "fd")  # optical and floppy drives, which a BMC plugs in and out at will
 
 
@@ -35,7 +35,7 @@ def snapshot(root: Path) -> dict[Key, float | None]:
     """All ambient counters as they stand now."""
     found: dict[Key, float | None] = {
         ("host", "oom_kill"): _field(root / "proc/vmstat", r"^oom_kill (\d+)$"),
-        ("memory", "hardware_corrupted_kib"): _field(root / "proc/meminfo", r"^HardwareCorrupted:\s+(\d+) kB$"),
+        ("memory", "hardware_corrupted_kb"): _field(root / "proc/meminfo", r"^HardwareCorrupted:\s+(\d+) kB$"),
     }
     for part in (_machine_checks, _edac, _aer, _nics, _throttles, _present):
         found.update(part(root))
@@ -64,14 +64,16 @@ def _edac(root: Path) -> dict[Key, float | None]:
     found: dict[Key, float | None] = {}
     for controller in sorted((root / "sys/devices/system/edac/mc").glob("mc[0-9]*")):
         dimms = sorted([*controller.glob("dimm[0-9]*"), *controller.glob("rank[0-9]*")])
-        for kind in ("ce", "ue"):
+        for short, kind in (("ce", "corrected"), ("ue", "uncorrected")):
             for dimm in dimms:
-                key = f"dimm:{_text(dimm / 'dimm_label') or dimm.name}", f"edac_{kind}"
+                key = f"dimm:{_text(dimm / 'dimm_label') or dimm.name}", kind
                 if key in found:  # a label that the firmware gave twice
-                    key = f"dimm:{controller.name}-{dimm.name}", f"edac_{kind}"
-                found[key] = _number(dimm / f"dimm_{kind}_count")
-            whole = f"{kind}_noinfo_count" if dimms else f"{kind}_count"
-            found[f"memory:{controller.name}", f"edac_{kind}"] = _number(controller / whole)
+                    key = f"dimm:{controller.name}-{dimm.name}", kind
+                found[key] = _number(dimm / f"dimm_{short}_count")
+            if dimms:
+                found["memory", f"{controller.name}_{kind}_no_dimm"] = _number(controller / f"{short}_noinfo_count")
+            else:
+                found["memory", f"{controller.name}_{kind}"] = _number(controller / f"{short}_count")
     return found
 
 
@@ -79,10 +81,9 @@ def _aer(root: Path) -> dict[Key, float | None]:
     """Error totals of each PCIe device that reports errors (Documentation/ABI/testing/sysfs-bus-pci-devices-aer)."""
     found: dict[Key, float | None] = {}
     for device in sorted((root / "sys/bus/pci/devices").glob("*")):
-        for name in AER_NAMES:
-            path = device / name.replace("aer_", "aer_dev_")
-            if path.exists():
-                found[f"pci:{device.name}", name] = _field(path, r"^TOTAL_ERR_\w+ (\d+)$")
+        for name in AER_FILES:
+            if (device / name).exists():
+                found[f"pci:{device.name}", name] = _field(device / name, r"^TOTAL_ERR_\w+ (\d+)$")
     return found
 
 
@@ -98,13 +99,14 @@ def _nics(root: Path) -> dict[Key, float | None]:
 
 def _throttles(root: Path) -> dict[Key, float | None]:
     """How often cores and packages were slowed down for heat; the sum over all, for a socket's cores move together."""
-    values = [
-        _number(path)
-        for name in ("core_throttle_count", "package_throttle_count")
-        for path in (root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/thermal_throttle/{name}")
-    ]
-    known = [value for value in values if value is not None]
-    return {("cpu", "throttle"): sum(known) if len(known) == len(values) else None} if values else {}
+    found: dict[Key, float | None] = {}
+    for name in ("core_throttle_count", "package_throttle_count"):
+        files = (root / "sys/devices/system/cpu").glob(f"cpu[0-9]*/thermal_throttle/{name}")
+        values = [_number(path) for path in files]
+        if values:
+            known = [value for value in values if value is not None]
+            found["cpu", name] = sum(known) if len(known) == len(values) else None
+    return found
 
 
 def _present(root: Path) -> dict[Key, float | None]:
@@ -113,6 +115,7 @@ def _present(root: Path) -> dict[Key, float | None]:
     return {
         ("host", "disks"): _how_many(root / "sys/block", lambda path: not path.name.startswith(NO_DISKS)),
         ("host", "nics"): _how_many(root / "sys/class/net", lambda path: True),
+        ("host", "pci_devices"): _entries(root / "sys/bus/pci/devices"),
         ("host", "cpus"): _cpus(online),
     }
 
@@ -121,6 +124,13 @@ def _how_many(folder: Path, counts: Callable[[Path], bool]) -> float | None:
     """Entries that stand for a real device."""
     try:
         return float(sum(counts(path) and (path / "device").exists() for path in folder.iterdir()))
+    except OSError:
+        return None
+
+
+def _entries(folder: Path) -> float | None:
+    try:
+        return float(len(list(folder.iterdir())))
     except OSError:
         return None
 

@@ -29,6 +29,7 @@ class KernelLog:
         self._on_event = on_event
         self._handle: int | None = None
         self._seen: Counter[tuple[str, str]] = Counter()
+        self._rest = ""
         self.sequence = 0  # of the last record read
 
     def open(self, after: int = 0) -> None:
@@ -90,8 +91,12 @@ class KernelLog:
             self._take(record.decode("utf-8", "replace"))
 
     def _take(self, record: str) -> None:
-        """One record: its first line is the message, lines behind it that begin with a blank are keys of the device."""
-        for line in record.splitlines():
+        """One record: its first line is the message, lines behind it that begin with a blank are keys of the device.
+
+        A record always ends with its line; what does not (a recording read in pieces) waits for its rest.
+        """
+        *lines, self._rest = (self._rest + record).split("\n")
+        for line in lines:
             if line.startswith(" "):
                 continue
             number = kmsg.sequence(line)

@@ -94,7 +94,7 @@ class Runner:
         after = await asyncio.to_thread(ambient.snapshot, self.root)
         counters = ambient.counters(before, after)
         if group:
-            counters = (*counters, Counter(component="load", name="load_oom_kill", before=0.0, after=ooms))
+            counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))
         outcome = judged(outcome, self._noticed(deps), counters)
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
         whole = replace(
@@ -218,7 +218,7 @@ def judged(outcome: Outcome, noticed: Sequence[Finding], counters: tuple[Counter
     """The stage's conclusion in the light of what the machine said meanwhile. Nothing here makes an outcome better."""
     told = [*outcome.findings, *(finding for finding in noticed if finding not in outcome.findings)]
     critical = [finding for finding in told if finding.severity is Severity.CRITICAL]
-    moved = judge_counters(counters)
+    moved = judge_counters((*outcome.counters, *counters))
     verdict, reason = outcome.verdict, outcome.reason
     if outcome.passed and critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""

@@ -1,0 +1,232 @@
+"""What no stage may decide: missing programs, breakage, deadlines, hardware errors and counters that moved."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import pytest
+
+from tests.fakes.orchestrator import over
+from tests.unit.agent.conftest import Bench, TinyStage, never_ends, stages
+from vetting.agent.runner import judged
+from vetting.domain.errors import ToolMissing
+from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
+from vetting.parsers.errors import ParseError
+from vetting.stages.base import Deps
+
+MCE = "2,77,5000000,-;MCE: Killing stress-ng-vm:4242 due to hardware memory corruption fault at 7f0000\n"
+READ_ERROR = "3,78,6000000,-;I/O error, dev sda, sector 2048 op 0x0:(READ)\n"
+
+
+async def outcome_of(bench: Bench, stage: TinyStage) -> Outcome:
+    """The outcome as the orchestrator hears it."""
+    server = bench.orchestrator
+    server.answers = {(stage.name, 1): over()}
+    server.claims_again(current_stage=stage.name)
+    async with bench.running(stages(stage)):
+        await server.until(lambda: server.results)
+    return server.results[0].outcome
+
+
+async def test_a_missing_program_is_an_error_and_never_a_skip(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        await deps.run(["no-such-tool"], limit_s=1)
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    assert outcome.verdict is Verdict.ERROR
+    assert "the program 'no-such-tool' is not installed" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (ToolMissing("fio", "fio"), "install the package fio"),
+        (ParseError("smartctl", "not JSON", "garbage"), "the output of smartctl cannot be read"),
+        (ZeroDivisionError("oh"), "the stage broke: ZeroDivisionError: oh"),
+        (asyncio.CancelledError(), "the stage ended itself without an outcome"),
+    ],
+)
+async def test_a_stage_that_breaks_is_an_error(bench: Bench, raised: BaseException, reason: str) -> None:
+    async def act(deps: Deps) -> Outcome:
+        raise raised
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    assert outcome.verdict is Verdict.ERROR
+    assert reason in outcome.reason
+
+
+async def test_the_traceback_of_a_broken_stage_is_in_the_log(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        raise ZeroDivisionError("oh")
+
+    await outcome_of(bench, TinyStage("SMART", act))
+    assert any("Traceback" in line for line in bench.orchestrator.lines)
+
+
+async def test_a_stage_that_the_agent_does_not_know_is_an_error(bench: Bench) -> None:
+    server = bench.orchestrator
+    server.answers = {("Inventory", 1): over()}
+    async with bench.running(stages()):
+        await server.until(lambda: server.results)
+    assert server.results[0].outcome.verdict is Verdict.ERROR
+    assert "knows no stage named 'Inventory'" in server.results[0].outcome.reason
+
+
+async def test_a_stage_past_its_deadline_is_cancelled_and_an_error(bench: Bench) -> None:
+    outcome = await outcome_of(bench, TinyStage("Burn", never_ends, limit=0.05))
+    assert outcome.verdict is Verdict.ERROR
+    assert "still running at its deadline" in outcome.reason
+
+
+async def test_a_hardware_error_in_the_kernel_log_turns_a_pass_into_a_fail(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        with bench.kernel_log.open("a") as log:
+            log.write("6,76,4900000,-;eth0: renamed from veth1\n" + MCE)
+        return Outcome.ok("all verified")
+
+    outcome = await outcome_of(bench, TinyStage("CPUStress", act))
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.reason.startswith("memory: MCE: Killing stress-ng-vm")
+    assert [(f.severity, f.component, f.source) for f in outcome.findings if f.source == "kernel log"] == [
+        (Severity.CRITICAL, "memory", "kernel log")
+    ]
+    told = [finding for batch in bench.orchestrator.logs for finding in batch.findings]
+    assert any(finding.component == "memory" for finding in told)
+
+
+async def test_a_skip_does_not_hide_a_hardware_error_either(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        with bench.kernel_log.open("a") as log:
+            log.write(READ_ERROR)
+        return Outcome.skip("no such hardware")
+
+    assert (await outcome_of(bench, TinyStage("GPU", act))).verdict is Verdict.FAIL
+
+
+async def test_what_the_kernel_said_before_the_agent_came_is_not_this_runs(bench: Bench) -> None:
+    bench.kernel_log.write_text(MCE)
+    outcome = await outcome_of(bench, TinyStage("CPUStress"))
+    assert outcome.verdict is Verdict.PASS
+    assert not outcome.findings or all(f.source != "kernel log" for f in outcome.findings)
+
+
+async def test_what_the_kernel_said_while_the_agent_was_dead_is_found_by_its_successor(bench: Bench) -> None:
+    server = bench.orchestrator
+    bench.kernel_log.write_text("6,70,1000000,-;all is well\n")
+    first = TinyStage("CPUStress", never_ends)
+    server.claims_again(current_stage="CPUStress")
+    async with bench.running(stages(first)):
+        await asyncio.wait_for(first.begun.wait(), 10)
+    with bench.kernel_log.open("a") as log:
+        log.write(MCE)
+    server.claims_again(attempt=2)
+    server.answers = {("CPUStress", 2): over()}
+    async with bench.running(stages(TinyStage("CPUStress"))):
+        await server.until(lambda: server.results)
+    assert server.results[0].outcome.verdict is Verdict.FAIL
+
+
+async def test_an_unreadable_kernel_log_is_said_in_every_outcome(bench: Bench) -> None:
+    bench.kernel_log.unlink()
+    outcome = await outcome_of(bench, TinyStage("CPUStress"))
+    assert outcome.verdict is Verdict.PASS
+    assert any("kernel log could not be read" in finding.text for finding in outcome.findings)
+
+
+async def test_counters_of_the_machine_stand_before_and_after_and_accuse(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        meminfo = bench.root / "proc/meminfo"
+        meminfo.write_text(meminfo.read_text().replace("HardwareCorrupted:     0", "HardwareCorrupted:     4"))
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("CPUStress", act))
+    grown = {c.name: (c.before, c.after) for c in outcome.counters}
+    assert grown["hardware_corrupted_kb"] == (0.0, 4.0)
+    assert grown["carrier_changes"] == (2.0, 2.0)
+    assert grown["disks"] == (1.0, 1.0)
+    assert outcome.verdict is Verdict.FAIL
+    assert "HardwareCorrupted" in outcome.reason
+
+
+async def test_a_disk_that_vanishes_fails_the_host(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        (bench.root / "sys/block/sda/device/uevent").unlink()
+        (bench.root / "sys/block/sda/device").rmdir()
+        return Outcome.ok()
+
+    assert (await outcome_of(bench, TinyStage("Storage", act))).verdict is Verdict.FAIL
+
+
+async def test_an_oom_kill_is_our_error_and_not_the_hosts(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        (bench.root / "proc/vmstat").write_text("oom_kill 1\n")
+        return Outcome.ok()
+
+    assert (await outcome_of(bench, TinyStage("CPUStress", act))).verdict is Verdict.ERROR
+
+
+def test_nothing_makes_an_outcome_better() -> None:
+    worse = Finding(severity=Severity.CRITICAL, component="cpu", text="x", source="test")
+    moved = (Counter(component="host", name="oom_kill", before=0, after=1),)
+    for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.CANCELLED):
+        outcome = Outcome(verdict=verdict, reason="as the stage said")
+        assert judged(outcome, [worse], moved).verdict is verdict
+        assert judged(outcome, [worse], moved).reason == "as the stage said"
+    assert judged(Outcome.ok(), [worse], moved).verdict is Verdict.FAIL
+    assert judged(Outcome.ok(), [], moved).verdict is Verdict.ERROR
+
+
+async def test_programs_leave_records_and_whole_outputs_as_evidence(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        lines: list[tuple[str, str]] = []
+        ended = await deps.run(
+            ["sh", "-c", "echo out; echo err >&2; exit 3"], limit_s=10, on_line=lambda *line: lines.append(line)
+        )
+        assert ended.exit_code == 3
+        assert sorted(lines) == [("stderr", "err"), ("stdout", "out")]
+        await deps.run(["sh", "-c", "echo '{}'"], limit_s=10, keep="answer.json")
+        await deps.run(["sh", "-c", "echo '{}'; echo noise >&2"], limit_s=10, keep="answer.json")
+        await deps.run(["true"], limit_s=10)
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    first, second, third, last = outcome.tools
+    assert first.argv == ("sh", "-c", "echo out; echo err >&2; exit 3")
+    assert (first.exit_code, first.output, second.output, third.output, last.output) == (
+        3, "sh-1.txt", "answer.json", "answer-2.json", "",
+    )  # fmt: skip
+    assert first.started_s <= first.ended_s <= outcome.ended_s
+    kept = bench.orchestrator.artifacts
+    assert kept["SMART", 1, "sh-1.txt"] == b"out\n\n--- stderr ---\nerr\n"
+    assert kept["SMART", 1, "answer-2.json"] == b"{}\n"
+    by_name = {ref.name: ref for ref in outcome.artifacts}
+    assert by_name["sh-1.txt"].sha256 == hashlib.sha256(kept["SMART", 1, "sh-1.txt"]).hexdigest()
+
+
+async def test_a_stages_world_is_the_configured_root_and_its_own_scratch(bench: Bench) -> None:
+    seen: list[object] = []
+
+    async def act(deps: Deps) -> Outcome:
+        seen.append(deps.read("/proc/vmstat"))
+        seen.append(deps.glob("/sys/block/sd?"))
+        path = deps.write_scratch("../../etc/pass wd", b"mine")
+        seen.append((path.endswith("/attempt/scratch/etc-pass-wd"), deps.read(path), len(deps.glob(path[:-1] + "*"))))
+        with pytest.raises(OSError):
+            deps.read("/proc/nothing")
+        return Outcome.ok()
+
+    assert (await outcome_of(bench, TinyStage("SMART", act))).verdict is Verdict.PASS
+    assert seen == ["oom_kill 0\n", ["/sys/block/sda"], (True, "mine", 1)]
+
+
+async def test_an_artifact_over_its_limit_is_cut_and_says_so(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        deps.artifact("big.bin", b"x" * (8 * 1024 * 1024 + 5))
+        return Outcome.ok()
+
+    await outcome_of(bench, TinyStage("SMART", act))
+    (data,) = bench.orchestrator.artifacts.values()
+    assert len(data) == 8 * 1024 * 1024
+    assert b"bytes more]" in data[-60:]
