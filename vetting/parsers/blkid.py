@@ -1,7 +1,8 @@
 """What `blkid -p -o export DEVICE` found by looking at the device itself.
 
-It says nothing and exits 2 both for a device without any signature and for one that it could not open: a caller that wants
-to know "empty" has to have the device opened and read by other means (wipefs tells the two apart).
+Its silence proves nothing. It says nothing and exits 2 for a device without any signature, for one that it could not open, and
+since util-linux 2.41 also for one with several file systems at once (2.38 calls that ambivalent and exits 8). Whether a device
+is empty is for wipefs to say, which tells all of these apart.
 """
 
 from __future__ import annotations

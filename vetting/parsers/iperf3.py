@@ -58,9 +58,9 @@ def parse(text: str) -> IperfRun:
     start = document.needed("start")
     plan = start.child("test_start")
     end = document.child("end")
-    reverse, bidir = bool(plan.flag("reverse")), bool(plan.flag("bidir"))
+    reverse = bool(plan.flag("reverse"))
     own = _flow(end, "")
-    other = _flow(end, "_bidir_reverse") if bidir else None
+    other = _flow(end, "_bidir_reverse")  # 3.12 does not say in its plan that a test is bidirectional
     to_server, from_server = (other, own) if reverse else (own, other)
     local = next((each.text("local_host") for each in start.each("connected")), None)
     load = end.child("cpu_utilization_percent")
