@@ -148,6 +148,14 @@ class Client:
         """Posts a message once. Raises a Refusal of FINAL, Unreachable or WrongServer."""
         return await self._send("POST", path, wire.encode(message), answer, JSON, limit_s=limit_s)
 
+    async def get(self, path: str, answer: type[T], *, limit_s: float = CALL_LIMIT_S) -> T:
+        """Reads once. Raises as `call` does."""
+        return await self._send("GET", path, b"", answer, {}, limit_s=limit_s)
+
+    async def change(self, method: str, path: str, message: object, answer: type[T]) -> T:
+        """As `call`, with another method."""
+        return await self._send(method, path, wire.encode(message), answer, JSON, limit_s=CALL_LIMIT_S)
+
     async def insist(self, path: str, message: object, answer: type[T], *, limit_s: float = CALL_LIMIT_S) -> T:
         """Posts until there is an answer, at most 30 s apart. Raises a Refusal of FINAL, and WrongServer."""
         body = wire.encode(message)
@@ -194,7 +202,7 @@ class Client:
             async with self._session.request(
                 method,
                 self._url + path,
-                data=body,
+                data=body or None,
                 params=query,
                 headers={**headers, **bearer},
                 timeout=aiohttp.ClientTimeout(total=limit_s),

@@ -37,7 +37,9 @@ async def one_error_shape(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        response = error_response(error.status, f"http_{error.status}", f"{error.reason}: {request.method} {request.path}")
+        response = error_response(
+            error.status, f"http_{error.status}", f"{error.reason}: {request.method} {request.path}"
+        )
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -77,7 +79,9 @@ def hosts_allowed(names: Sequence[str]) -> Callable[[web.Request], None]:
 class Door:
     """Turns routes into aiohttp handlers."""
 
-    def __init__(self, world: object, keeper: Gatekeeper, *, allowed_hosts: Sequence[str], strict: bool = False) -> None:
+    def __init__(
+        self, world: object, keeper: Gatekeeper, *, allowed_hosts: Sequence[str], strict: bool = False
+    ) -> None:
         self._world = world
         self._keeper = keeper
         self._check_host = hosts_allowed(allowed_hosts)
@@ -107,7 +111,9 @@ class Door:
         assert route.takes is not None
         message = wire.decode(raw, route.takes, strict=self._strict)
         if not self._strict and len(raw) < 8192 and (extra := wire.unknown_fields(raw, message)):
-            log.warning("%s %s: fields we do not know were ignored: %s", route.method, route.path, ", ".join(extra)[:500])
+            log.warning(
+                "%s %s: fields we do not know were ignored: %s", route.method, route.path, ", ".join(extra)[:500]
+            )
         return message
 
     async def _caller(self, auth: Auth, request: web.Request) -> Caller:

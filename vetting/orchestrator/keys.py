@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import os
 import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,13 @@ def ensure_certificate(folder: Path, names: tuple[str, ...] = ()) -> Certificate
         key = ec.generate_private_key(ec.SECP256R1())
         write_secret(key_path, _private_pem(key))
         write_secret(cert_path, _self_signed(key, names).public_bytes(serialization.Encoding.PEM))
-    certificate = x509.load_pem_x509_certificate(cert_path.read_bytes())
-    digest = hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
-    return Certificate(cert_path=cert_path, key_path=key_path, fingerprint=digest)
+    return Certificate(cert_path=cert_path, key_path=key_path, fingerprint=fingerprint_of(folder))
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Hex SHA-256 of the certificate in `folder`. Raises OSError where there is none."""
+    der = ssl.PEM_cert_to_DER_cert((folder / "tls.crt").read_text())
+    return hashlib.sha256(der).hexdigest()
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> x509.Certificate:

@@ -1,0 +1,18 @@
+"""What the handlers work with: one object for each thing that can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vetting.orchestrator.intake import Intake
+from vetting.orchestrator.people import People
+from vetting.orchestrator.progress import Progress
+from vetting.orchestrator.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    progress: Progress  # changes runs
+    intake: Intake  # takes in samples, log lines and artifacts
+    people: People  # hosts, tokens, audit
+    views: Views  # reads

@@ -1,0 +1,20 @@
+"""What the reporter on an installed host says to us."""
+
+from __future__ import annotations
+
+from vetting import wire
+from vetting.api.desk import Desk
+from vetting.api.route import KIB, Auth, Call, Route
+
+
+async def beat(desk: Desk, call: Call, message: wire.ReporterBeat) -> wire.ReporterReply:
+    return await desk.progress.reporter_beat(call.caller.host_id, message)
+
+
+ROUTES = (
+    Route(
+        method="POST", path="/api/reporter/heartbeat", auth=Auth.REPORTER,
+        does="Say that the host is up; hear whether it shall reboot into vetting.",
+        handle=beat, takes=wire.ReporterBeat, gives=wire.ReporterReply, max_bytes=8 * KIB, refusals=(503,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,24 @@
+"""Every route of the machines' API, in one list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vetting.api import agent, openapi, operator, reporter
+from vetting.api.desk import Desk
+from vetting.api.route import Auth, Call, Route
+
+
+async def description(desk: Desk, call: Call, message: None) -> dict[str, Any]:
+    return openapi.describe(ROUTES)
+
+
+ROUTES: tuple[Route, ...] = (
+    *agent.ROUTES,
+    *reporter.ROUTES,
+    *operator.ROUTES,
+    Route(
+        method="GET", path="/api/openapi.json", auth=Auth.ANYONE, does="This description.",
+        handle=description, gives=dict[str, Any],
+    ),
+)  # fmt: skip

@@ -1,0 +1,58 @@
+"""Which queued run goes to its host, and when: in the order of starting, so many destructive ones at a time."""
+
+from __future__ import annotations
+
+import logging
+
+from vetting.clock import Clock
+from vetting.config import Config
+from vetting.domain.states import ACTIVE, BEFORE_CLAIM, RunState
+from vetting.orchestrator.progress import Progress
+from vetting.store import runs
+from vetting.store.db import Store
+from vetting.store.rows import RunRow
+
+log = logging.getLogger(__name__)
+TURN_S = 1.0
+
+
+class Dispatcher:
+    def __init__(self, *, store: Store, progress: Progress, clock: Clock, config: Config) -> None:
+        self._store = store
+        self._progress = progress
+        self._clock = clock
+        self._limits = config.limits
+
+    async def run(self) -> None:
+        while True:
+            await self.once()
+            await self._clock.sleep(TURN_S)
+
+    async def once(self) -> None:
+        """Dispatches what may go, and fails what has waited for its host longer than it may."""
+        active = await self._store.read(lambda: runs.in_states(tuple(ACTIVE)))
+        for run in sorted(active, key=lambda run: run.id):
+            if run.state is RunState.QUEUED and self._may_go(run, active):
+                await self._progress.dispatch(run.id)
+            elif run.state in BEFORE_CLAIM and run.state is not RunState.QUEUED:
+                await self._give_up_on(run)
+
+    def _may_go(self, run: RunRow, active: list[RunRow]) -> bool:
+        if run.non_destructive:
+            return True
+        ahead = [
+            other
+            for other in active
+            if not other.non_destructive and (other.state is not RunState.QUEUED or other.id < run.id)
+        ]
+        return len([other for other in ahead if other.id != run.id]) < self._limits.max_destructive
+
+    async def _give_up_on(self, run: RunRow) -> None:
+        moved_at = await self._store.read(lambda: runs.transitions_of(run.id)[-1].at)
+        waited_s = self._clock.now() - moved_at
+        by_hand = run.start_by == "manual"
+        limit_s = self._limits.by_hand_s if by_hand else self._limits.dispatch_s
+        if waited_s > limit_s:
+            await self._progress.dispatch_failed(
+                run.id, f"the host was {run.state} for {waited_s:.0f} s and no agent claimed the run"
+            )

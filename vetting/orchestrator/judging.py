@@ -1,0 +1,160 @@
+"""Whether a result is believed, and what is kept of it.
+
+A pass is a claim; the orchestrator holds it against its own records (`vetting.domain.evidence`). SpecValidate is judged
+here altogether: the expected spec and the firmware pins against what this run found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from vetting.domain import changes, evidence, firmware, ledger, specdiff
+from vetting.domain.inventory import FirmwareItem, Inventory
+from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
+from vetting.orchestrator.moves import Turn, inventory_in
+from vetting.orchestrator.witness import Witness
+from vetting.store import artifacts, attempts, cells, differences, findings, measurements, thresholds
+from vetting.store import firmware as snapshots
+from vetting.store.rows import AttemptRow, RunRow
+
+ACCEPT_DIFFERENCES = "accept_differences"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """An outcome as it is recorded, and how it was posted."""
+
+    outcome: Outcome
+    posted: Verdict
+    objections: tuple[str, ...] = ()
+
+
+def believe(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witness: Witness) -> Judged:
+    """Holds a result against what the orchestrator itself saw and was promised."""
+    judged, against = evidence.believe(outcome, plan_of(turn, run, attempt), _record(turn, run, attempt, witness))
+    if judged.passed and attempt.stage == "Inventory" and inventory_in(judged) is None:
+        judged = judged.but(verdict=Verdict.ERROR, reason="Inventory passed without an inventory that can be read")
+    return Judged(
+        outcome=judged, posted=outcome.verdict, objections=tuple(f"({one.fault}) {one.text}" for one in against)
+    )
+
+
+def plan_of(turn: Turn, run: RunRow, attempt: AttemptRow) -> evidence.Plan:
+    """What this attempt promised."""
+    inventory = None if attempt.stage == "Inventory" else turn.inventory(run.id)
+    loopback = on_loopback(run)
+    return evidence.Plan(
+        stage=attempt.stage,
+        profile=run.profile,
+        planned_s=attempt.planned_s,
+        components=ledger.expected_components(attempt.stage, inventory, run.expected_disks, loopback=loopback),
+        disks=run.expected_disks,
+        inventory=inventory,
+        thresholds=thresholds.thresholds_of(run.id),
+        non_destructive=run.non_destructive,
+        loopback=loopback,
+        gpu_expected=bool(run.spec.gpu_count or run.spec.gpu_models),
+    )
+
+
+def on_loopback(run: RunRow) -> bool:
+    """Whether orchestrator and host are the same machine, as `vetting try` has it."""
+    return bool(run.scaled.get("loopback"))
+
+
+def _record(turn: Turn, run: RunRow, attempt: AttemptRow, witness: Witness) -> evidence.Witness:
+    breaches = thresholds.breaches_of(run.id, attempt.stage)
+    return evidence.Witness(
+        opened_at=attempt.started_at,
+        received_at=turn.at,
+        claimed_boot_id=run.boot_id,
+        posting_boot_id=run.boot_id,  # another boot never gets this far
+        longest_silence_s=max(witness.longest_silence_s, turn.at - witness.last_beat_at),
+        silence_limit_s=float(run.profile.lost_after_s),
+        listened_s=None if witness.whole else turn.at - witness.opened_at,
+        series=dict(witness.series),
+        artifacts={
+            row.name: ArtifactRef(
+                name=row.name, media_type=row.media_type, sha256=row.sha256, size_bytes=row.size_bytes
+            )
+            for row in artifacts.artifacts_of(run.id)
+            if (row.stage, row.attempt, row.complete) == (attempt.stage, attempt.attempt, True)
+        },
+        breaches=tuple(
+            f"{one.series} reached {one.worst:g}, limit {one.op} {one.limit:g}"
+            for one in breaches
+            if one.severity is Severity.CRITICAL and one.last_at >= attempt.started_at
+        ),
+        findings=tuple(
+            Finding(severity=one.severity, component=one.component, text=one.text, source=one.source)
+            for one in findings.findings_of(run.id, attempt.stage, attempt.attempt)
+        ),
+    )
+
+
+def record(turn: Turn, run: RunRow, attempt: AttemptRow, judged: Judged) -> None:
+    """Writes everything that a result carries, and ends its attempt."""
+    outcome, stage, number = judged.outcome, attempt.stage, attempt.attempt
+    attempts.close_attempt(
+        run.id, stage, number, now=turn.at, verdict=outcome.verdict, reason=outcome.reason,
+        posted_verdict=judged.posted, objections=judged.objections, outcome=outcome,
+    )  # fmt: skip
+    cells.put(run.id, stage, number, outcome.cells)
+    measurements.put(run.id, stage, number, outcome.measurements)
+    findings.add(run.id, stage, number, outcome.findings, at=turn.at)
+    if stage == "Firmware" and outcome.passed:
+        snapshots.put(run.id, firmware_in(outcome))
+    turn.say("run.attempt", run.id, stage=stage, attempt=number, verdict=str(outcome.verdict), reason=outcome.reason)
+
+
+def firmware_in(outcome: Outcome) -> tuple[FirmwareItem, ...]:
+    """The snapshot that a Firmware outcome carries; empty where it carries none that can be read."""
+    try:
+        return msgspec.convert(outcome.data["firmware"], tuple[FirmwareItem, ...], strict=False)
+    except (KeyError, msgspec.ValidationError):
+        return ()
+
+
+def validate_spec(turn: Turn, run: RunRow, attempt: AttemptRow) -> Outcome:
+    """SpecValidate: expected spec, firmware pins, and the host's last good run, against what was found."""
+    inventory = turn.inventory(run.id)
+    if inventory is None:
+        return Outcome.error(
+            "this run has no inventory to compare the expected spec with; cancel it and start a new one"
+        )
+    found = [*specdiff.compare(run.spec, inventory)]
+    items = snapshots.firmware_of(run.id)
+    pins = firmware.check_pins(
+        run.spec.firmware, items, severities=run.spec.severities, unreadable=inventory.unreadable
+    )
+    before = _since_last_good(run, inventory)
+    differences.put(
+        run.id,
+        attempt.attempt,
+        [
+            differences.NewDifference(
+                kind=kind, severity=row.severity, component=row.component, field=row.field,
+                expected=row.expected, found=row.found, text=row.text,
+            )
+            for kind, rows in (("spec", found), ("firmware", pins), ("last good run", before))
+            for row in rows
+        ],
+    )  # fmt: skip
+    verdict = specdiff.verdict_of((*found, *pins))
+    critical = [row.text for row in (*found, *pins) if row.severity is Severity.CRITICAL]
+    compared = f"{len(found) + len(pins)} differences, {len(critical)} of them critical"
+    if verdict is Verdict.PASS:
+        return Outcome.ok(compared, cells=(Cell(component="host", verdict=Verdict.PASS, reason=compared),))
+    if ACCEPT_DIFFERENCES in attempt.flags:
+        return Outcome.ok(f"accepted by a person: {'; '.join(critical)}")
+    return Outcome(verdict=verdict, reason="; ".join(critical))
+
+
+def _since_last_good(run: RunRow, inventory: Inventory) -> tuple[specdiff.Difference, ...]:
+    last = snapshots.good_run_before(run.host_id, run.id)
+    latest = attempts.latest(last.id, "Inventory") if last else None
+    outcome = attempts.outcome_of(latest.run_id, "Inventory", latest.attempt) if latest else None
+    before = inventory_in(outcome) if outcome else None
+    return changes.changes(before, inventory) if before else ()

@@ -1,0 +1,133 @@
+"""What people change beside runs: hosts, tokens; and whose token a call carries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from vetting import wire
+from vetting.clock import Clock
+from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
+from vetting.domain.states import CLOSED
+from vetting.store import audit, hosts, runs, tokens
+from vetting.store.db import Store
+from vetting.store.rows import HostRow
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+REFUSED = "the token is not valid here; it may be mistyped, replaced, or of a run that is over"
+AFTERLIFE_S = 3600.0  # a run that is over still tells its agent to shut down
+T = TypeVar("T")
+
+
+class People:
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def add_host(self, edit: wire.HostEdit, *, who: str) -> None:
+        check_host(edit)
+
+        def act(now: float) -> None:
+            hosts.create(edit.name, now=now, macs=edit.macs, note=edit.note, spec=edit.spec)
+            audit.add(at=now, who=who, what="host.add", target=edit.name)
+
+        await self._write(act)
+
+    async def edit_host(self, name: str, edit: wire.HostEdit, *, who: str) -> None:
+        check_host(edit)
+
+        def act(now: float) -> None:
+            host = _named(name)
+            hosts.edit(host.id, name=edit.name, macs=edit.macs, note=edit.note, spec=edit.spec)
+            audit.add(at=now, who=who, what="host.edit", target=edit.name, detail={"was": name})
+
+        await self._write(act)
+
+    async def remove_host(self, name: str, *, who: str, why: str) -> None:
+        """Raises Conflict while a run of the host is active. Its runs stay."""
+
+        def act(now: float) -> None:
+            host = _named(name)
+            if (active := runs.active_run_of_host(host.id)) is not None:
+                raise Conflict(
+                    f"{name} has run {active.id} ({active.state}); cancel or release it first", run=active.id
+                )
+            hosts.remove(host.id, now=now)
+            audit.add(at=now, who=who, what="host.remove", target=name, why=why)
+
+        await self._write(act)
+
+    async def issue_reporter_token(self, name: str, *, who: str) -> str:
+        """A new token for the host's reporter; the old one ends."""
+        token, token_hash = tokens.issue()
+
+        def act(now: float) -> None:
+            hosts.edit(_named(name).id, reporter_token_hash=token_hash, registered_at=now)
+            audit.add(at=now, who=who, what="host.reporter_token", target=name)
+
+        await self._write(act)
+        return token
+
+    async def issue_operator_token(self, name: str, role: str, *, who: str) -> str:
+        """A token for a person or program, shown once. Raises BadInput for an unknown role, Conflict for a taken name."""
+
+        def act(now: float) -> str:
+            _, token = tokens.create_operator(name, role, now=now)
+            audit.add(at=now, who=who, what="token.issue", target=name, detail={"role": role})
+            return token
+
+        return await self._write(act)
+
+    async def run_of(self, token: str) -> int:
+        """The run that a token is good for; for an hour after its end too, to hear the last command."""
+        digest = tokens.hash_of(token)
+        run = await self._store.read(lambda: runs.by_token(digest))
+        if run is None or not tokens.matches(token, run.token_hash):
+            raise NotAllowed(REFUSED)
+        if run.state in CLOSED and self._clock.now() - (run.ended_at or 0.0) > AFTERLIFE_S:
+            raise NotAllowed(REFUSED)
+        return run.id
+
+    async def host_of(self, token: str) -> int:
+        digest = tokens.hash_of(token)
+        host = await self._store.read(lambda: hosts.by_reporter_token(digest))
+        if host is None or not tokens.matches(token, host.reporter_token_hash):
+            raise NotAllowed(REFUSED)
+        return host.id
+
+    async def person_of(self, token: str) -> tuple[str, str]:
+        """(name, role) of a person's token."""
+        found = await self._store.read(lambda: tokens.authenticate(token))
+        if found is None:
+            raise NotAllowed(REFUSED)
+        return found.name, found.role
+
+    async def _write(self, act: Callable[[float], T]) -> T:
+        now = self._clock.now()
+        return await self._store.write(lambda: act(now))
+
+
+def check_host(edit: wire.HostEdit) -> None:
+    """Names and addresses reach dnsmasq, iPXE and file names: nothing but what they are made of. Raises BadInput."""
+    if not NAME.fullmatch(edit.name):
+        raise BadInput(
+            f"the host name {edit.name[:80]!r} is not usable: up to 63 lower-case letters, digits, dots and hyphens, "
+            "beginning and ending with a letter or digit"
+        )
+    for mac in edit.macs:
+        if not MAC.fullmatch(mac.lower()):
+            raise BadInput(f"{mac[:40]!r} is not a MAC address; write it as 52:54:00:12:34:56")
+    serials = [disk.serial for disk in edit.spec.disks]
+    if twins := {serial for serial in serials if serials.count(serial) > 1}:
+        raise BadInput(f"the disk serial {sorted(twins)[0][:80]!r} is listed twice; every disk has its own")
+    if "" in serials:
+        raise BadInput("an expected disk has no serial; disks are known by serial alone")
+
+
+def _named(name: str) -> HostRow:
+    host = hosts.by_name(name)
+    if host is None:
+        raise NotFound(f"there is no host named {name[:80]!r}; `vetting host list` shows those that there are")
+    return host

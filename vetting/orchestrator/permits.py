@@ -1,0 +1,61 @@
+"""Permits to write to disks: issued for one attempt at one stage of one host, short-lived, signed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vetting.domain import permit as permits
+from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.inventory import Inventory
+from vetting.store.rows import RunRow
+
+WRITING_STAGES = frozenset({"Storage", "Burn"})
+
+
+def issue(
+    run: RunRow,
+    inventory: Inventory | None,
+    *,
+    flags: tuple[str, ...],
+    now_s: float,
+    valid_s: float,
+    key: Ed25519PrivateKey,
+) -> str:
+    """The signed permit for the run's current stage, as the surface engine takes it; empty where nothing may be written.
+
+    Disks are those of the expected spec that a person confirmed, with the size that this run's inventory found.
+    """
+    if run.stage not in WRITING_STAGES or run.non_destructive or inventory is None:
+        return ""
+    writable = [disk for disk in run.expected_disks if disk.write]
+    scratch = [disk for disk in writable if disk.kind == permits.SCRATCH]
+    disks = tuple(d for d in (_permitted(disk, inventory) for disk in scratch or writable) if d is not None)
+    if not disks:
+        return ""
+    payload = permits.encode(
+        permits.Permit(
+            run_id=run.id,
+            host_id=run.host_name,
+            host_uuid=inventory.identity.smbios_uuid,
+            kind=permits.SCRATCH if scratch else permits.DISK,
+            disks=disks,
+            overrides=tuple(flag for flag in flags if flag == permits.WIPE_PROBE),
+            scratch_dir=scratch[0].path.rpartition("/")[0] if scratch else "",
+            issued_s=int(now_s),
+            expires_s=int(now_s + min(valid_s, permits.LONGEST_S)),
+            nonce=secrets.token_hex(16),
+        )
+    )
+    return json.dumps({"payload": payload, "signature": key.sign(payload.encode()).hex()})
+
+
+def _permitted(disk: ExpectedDisk, inventory: Inventory) -> permits.PermittedDisk | None:
+    if disk.size_bytes:
+        return permits.PermittedDisk(serial=disk.serial, size_bytes=disk.size_bytes, wwn=disk.wwn)
+    for found in inventory.disks:
+        if found.serial.strip() == disk.serial.strip():
+            return permits.PermittedDisk(serial=disk.serial, size_bytes=found.size_bytes, wwn=disk.wwn or found.wwn)
+    return None

@@ -1,0 +1,192 @@
+"""One method for each thing that can happen to a run. The only writer of run state.
+
+Each opens a turn on the store's writer thread, and tells the news once it is committed. What a refusal must leave
+behind (a parked run, an alarm) is committed before the refusal is raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from vetting import wire
+from vetting.clock import Clock
+from vetting.domain.errors import Conflict, NotAllowed, StageMismatch
+from vetting.domain.states import ACTIVE, CLOSED, IN_STAGE, RunState
+from vetting.orchestrator import deciding, running, starting
+from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.iperf import IperfPool
+from vetting.orchestrator.keys import hold_key_pair, public_hex
+from vetting.orchestrator.moves import Means, Turn
+from vetting.orchestrator.reporting import Reporting
+from vetting.store import hosts, runs
+from vetting.store.db import Store
+from vetting.store.rows import AttemptRow, RunRow
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Decision = Callable[..., RunRow]
+
+
+class Progress:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        means: Means,
+        bus: Bus,
+        clock: Clock,
+        iperf: IperfPool,
+        iperf_host: str,
+        reporting: Reporting,
+    ) -> None:
+        self._store = store
+        self._means = means
+        self._bus = bus
+        self._clock = clock
+        self._iperf = iperf
+        self._iperf_host = iperf_host
+        self._reporting = reporting
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def start(self, request: wire.StartRun, *, who: str, scaled: dict[str, Any] | None = None) -> wire.RunStarted:
+        """A new run, queued; dispatched at once where its host boots by hand, to show the ticket once."""
+        run = await self._turn(lambda turn: starting.start(turn, request, who=who, scaled=scaled or {}))
+        if request.start_by != "manual":
+            return wire.RunStarted(run_id=run.id, state=str(run.state))
+        run = await self._turn(lambda turn: starting.dispatch(turn, runs.get(run.id)))
+        ticket = await self.boot_requested(run.host_id)
+        return wire.RunStarted(run_id=run.id, state=str(RunState.BOOTING), ticket=ticket)
+
+    async def dispatch(self, run_id: int) -> None:
+        await self._turn(lambda turn: starting.dispatch(turn, runs.get(run_id)))
+
+    async def dispatch_failed(self, run_id: int, why: str) -> None:
+        await self._turn(lambda turn: starting.dispatch_failed(turn, runs.get(run_id), why))
+
+    async def boot_requested(self, host_id: int) -> str:
+        """The host asks what to boot: a one-time ticket into the image, empty for its local disk."""
+
+        def turned(turn: Turn) -> str:
+            run = runs.active_run_of_host(host_id)
+            if run is None or run.state is RunState.QUEUED:
+                return ""
+            return starting.boot_requested(turn, run)
+
+        return await self._turn(turned)
+
+    async def reporter_beat(self, host_id: int, beat: wire.ReporterBeat) -> wire.ReporterReply:
+        """The installed system lives; it is told to reboot when a run waits for that."""
+
+        def turned(turn: Turn) -> wire.ReporterReply:
+            hosts.edit(
+                host_id,
+                reporter_seen_at=turn.at,
+                reporter_boot_id=beat.boot_id[:64],
+                reporter_version=beat.version[:40],
+            )
+            run = runs.active_run_of_host(host_id, (RunState.WAITING_REBOOT,))
+            return wire.ReporterReply() if run is None else wire.ReporterReply(cmd="reboot_for_vetting", run_id=run.id)
+
+        return await self._turn(turned)
+
+    async def claim(self, secret: str, message: wire.Claim) -> wire.ClaimReply:
+        """Takes up a run. Raises NotAllowed: the same words for unknown, used, expired and foreign secrets."""
+        run, token = await self._turn(lambda turn: starting.claim(turn, secret, message))
+        if not token:
+            raise NotAllowed(starting.CLAIM_ANSWER)
+        port = await self._iperf.lease(run.id) if run.state in IN_STAGE else 0
+        target = wire.IperfTarget(host=self._iperf_host, port=port) if port else None
+        key = public_hex(self._means.signer)
+        return await self._turn(
+            lambda turn: starting.claim_reply(turn, runs.get(run.id), token, iperf=target, permit_key=key)
+        )
+
+    async def heartbeat(self, run_id: int, beat: wire.Heartbeat) -> wire.HeartbeatReply:
+        if beat.doing == "running":
+            self._means.witnesses.beat(run_id, beat.stage, beat.attempt)
+        return await self._turn(lambda turn: running.heartbeat(turn, runs.get(run_id), beat))
+
+    async def result(self, run_id: int, posted: wire.Result) -> wire.ResultReply:
+        """Raises StageMismatch for a result that nobody waits for; by then the run is parked where it has to be."""
+        witness = self._means.witnesses.of(run_id, posted.stage, posted.attempt)
+        answer, why = await self._turn(lambda turn: running.result(turn, runs.get(run_id), posted, witness))
+        if answer is None:
+            raise StageMismatch(why, run=run_id, stage=posted.stage[:40], attempt=posted.attempt)
+        if answer.state == RunState.REPORTING:
+            await asyncio.shield(self._finish(run_id))
+        return answer
+
+    async def hold(self, run_id: int, message: wire.Hold) -> wire.HoldReply:
+        pair = hold_key_pair(run_id)
+        reply = await self._turn(lambda turn: running.hold(turn, runs.get(run_id), message, pair))
+        await self._reporting.write(run_id)
+        return reply
+
+    async def cancel(self, run_id: int, *, who: str, because: wire.Because) -> None:
+        await self._decide(deciding.cancel, run_id, who, because)
+
+    async def override(self, run_id: int, *, who: str, because: wire.Because) -> None:
+        await self._decide(deciding.override, run_id, who, because)
+
+    async def retry(self, run_id: int, *, who: str, because: wire.Because) -> None:
+        await self._decide(deciding.retry, run_id, who, because)
+
+    async def release(self, run_id: int, *, who: str, because: wire.Because) -> None:
+        await self._decide(deciding.release, run_id, who, because)
+
+    async def past_deadline(self, run_id: int, attempt: AttemptRow) -> None:
+        def turned(turn: Turn) -> None:
+            run = runs.get(run_id)
+            if run.state in IN_STAGE and run.stage == attempt.stage:
+                running.past_deadline(turn, run, attempt)
+
+        await self._turn(turned)
+
+    async def lost(self, run_id: int, silence_s: float) -> None:
+        def turned(turn: Turn) -> None:
+            run = runs.get(run_id)
+            if run.state in IN_STAGE:
+                running.lost(turn, run, silence_s)
+
+        await self._turn(turned)
+        await self._reporting.write(run_id)
+
+    async def resume(self) -> None:
+        """After a start of the orchestrator: finishes what only the orchestrator can finish. Nothing else advances."""
+        for run in await self._store.read(lambda: runs.in_states((RunState.REPORTING,))):
+            await self._finish(run.id)
+
+    async def _decide(self, decision: Decision, run_id: int, who: str, because: wire.Because) -> None:
+        run: RunRow = await self._turn(lambda turn: decision(turn, runs.get(run_id), who=who, because=because))
+        if run.state is RunState.REPORTING:
+            await asyncio.shield(self._finish(run_id))
+        elif run.state in CLOSED:
+            await self._reporting.write(run_id)
+
+    def _finish(self, run_id: int) -> asyncio.Task[None]:
+        """Writes the report and completes the run; goes on when the caller goes away."""
+        task = asyncio.create_task(self._reporting.complete(run_id, self._turn), name=f"report of run {run_id}")
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return task
+
+    async def _turn(self, act: Callable[[Turn], T]) -> T:
+        turn = Turn(at=self._clock.now(), means=self._means)
+        answer = await self._store.write(lambda: act(turn))
+        for done in turn.after:
+            done()
+        for kind, run_id, data in turn.news:
+            self._bus.publish(kind, at=turn.at, run_id=run_id, **data)
+            if kind == "run.moved" and data["state"] not in ACTIVE:
+                self._means.witnesses.closed(run_id)
+                await self._iperf.release(run_id)
+        return answer
+
+
+def refuse_closed(run: RunRow) -> None:
+    """For calls that make no sense once a run is over. Raises Conflict."""
+    if run.state in CLOSED:
+        raise Conflict(f"run {run.id} is over ({run.state})", state=str(run.state))

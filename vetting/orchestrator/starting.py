@@ -1,0 +1,240 @@
+"""From Start to the claim: who may begin a run, how a host is sent into the image, and whose claim is believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vetting import wire
+from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
+from vetting.domain.hostspec import Identity
+from vetting.domain.identity import identity_conflicts
+from vetting.domain.outcome import Severity, Verdict
+from vetting.domain.profiles import shortfalls
+from vetting.domain.states import IN_STAGE, Event, RunState
+from vetting.orchestrator import permits, planning
+from vetting.orchestrator.moves import Turn
+from vetting.store import attempts, audit, hosts, runs, thresholds, tokens
+from vetting.store.rows import HostRow, NewRun, RunRow
+
+REPORTER_FRESH_S = 60.0
+TICKET_VALID_S = 30 * 60.0
+START_EVENTS = {
+    "reporter": Event.REBOOT_COMMANDED,
+    "manual": Event.POWER_COMMANDED,
+}
+CLAIM_ANSWER = "this ticket or token opens nothing here; start the run again to get a new ticket"
+
+
+def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any]) -> RunRow:
+    """A new run in Queued. Raises NotFound, BadInput, and Conflict where the host is busy, silent or not confirmed.
+
+    `scaled` says what about this run is not as in the field: `loopback` (orchestrator and host are one machine) and
+    `remarks` (sentences that stand beside the verdict).
+    """
+    config = turn.means.config
+    host = hosts.by_name(request.host)
+    if host is None:
+        raise NotFound(f"there is no host named {request.host!r}; `vetting host list` shows those that there are")
+    profile = config.profiles.get(request.profile)
+    if profile is None:
+        raise BadInput(f"there is no profile {request.profile!r}; there are {', '.join(sorted(config.profiles))}")
+    if request.start_by not in START_EVENTS:
+        raise BadInput(f"start_by {request.start_by!r} is not known; use {' or '.join(START_EVENTS)}")
+    if request.start_by == "reporter":
+        _demand_fresh_reporter(turn, host)
+    if (active := runs.active_run_of_host(host.id)) is not None:
+        raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
+    _demand_confirmation(host, request)
+    run = runs.create(
+        NewRun(
+            host_id=host.id,
+            host_name=host.name,
+            profile=profile,
+            non_destructive=request.non_destructive,
+            start_by=request.start_by,
+            requested_by=who,
+            spec=config.expected(host.spec),
+            expected_disks=host.spec.disks,
+            shortfalls=shortfalls(profile),
+            scaled=scaled,
+        ),
+        now=turn.at,
+    )
+    thresholds.seed(run.id, config.thresholds_for(host.spec))
+    detail = {"profile": profile.name, "non_destructive": request.non_destructive}
+    audit.add(at=turn.at, who=who, what="run.start", target=host.name, run_id=run.id, detail=detail)
+    turn.say("run.moved", run.id, state=str(run.state), event="created")
+    return run
+
+
+def reporter_age_s(host: HostRow, now: float) -> float | None:
+    return None if host.reporter_seen_at is None else now - host.reporter_seen_at
+
+
+def _demand_fresh_reporter(turn: Turn, host: HostRow) -> None:
+    age_s = reporter_age_s(host, turn.at)
+    if age_s is None or not age_s < REPORTER_FRESH_S:
+        seen = "never spoke to us" if age_s is None else f"was last heard {age_s:.0f} s ago"
+        url = turn.means.config.server.public_url
+        raise Conflict(
+            f"the reporter of {host.name} {seen}; install or start it with {url}/register/quick.sh, "
+            "or start the run with --start-by manual",
+            quick=f"{url}/register/quick.sh",
+        )
+
+
+def _demand_confirmation(host: HostRow, request: wire.StartRun) -> None:
+    written = sorted(
+        disk.serial for disk in planning.disks_to_be_written(host.spec, non_destructive=request.non_destructive)
+    )
+    if written != sorted(request.confirm_serials):
+        raise Conflict(
+            f"this run erases the disks {', '.join(written) or '(none)'} of {host.name} and "
+            f"{', '.join(sorted(request.confirm_serials)) or 'none'} were confirmed; "
+            "confirm exactly these serials, or start it non-destructive",
+            serials=written,
+        )
+
+
+def dispatch(turn: Turn, run: RunRow) -> RunRow:
+    """Sends a queued run on its way; a host whose reporter fell silent in the queue fails it, once."""
+    if run.start_by == "reporter":
+        age_s = reporter_age_s(hosts.get(run.host_id), turn.at)
+        if age_s is None or not age_s < REPORTER_FRESH_S:
+            return dispatch_failed(turn, run, "the reporter fell silent while the run waited in the queue")
+    return turn.move(run, START_EVENTS[run.start_by])
+
+
+def dispatch_failed(turn: Turn, run: RunRow, why: str) -> RunRow:
+    return turn.move(run, Event.DISPATCH_FAILED, why=why, failed_stage="dispatch", reason=why, ended_at=turn.at)
+
+
+def boot_requested(turn: Turn, run: RunRow) -> str:
+    """The host asks for its boot script: a one-time ticket. In the middle of a stage, it rebooted unasked."""
+    if run.state in IN_STAGE:
+        run = rebooted(turn, run, boot_id="")
+    if run.state is not RunState.FAILED_HOLDING:
+        run = turn.move(run, Event.BOOT_REQUESTED)
+    ticket, ticket_hash = tokens.issue()
+    runs.change(run.id, ticket_hash=ticket_hash, ticket_expires_at=turn.at + TICKET_VALID_S, ticket_used_at=None)
+    return ticket
+
+
+def rebooted(turn: Turn, run: RunRow, *, boot_id: str) -> RunRow:
+    """Another boot while a stage ran: a finding against the host, and a hold."""
+    why = f"rebooted unexpectedly during {run.stage}"
+    turn.find(run, Severity.CRITICAL, "host", f"{why} (boot {run.boot_id[:8]} → {boot_id[:8] or 'new'})", "boot id")
+    if (open_attempt := attempts.running(run.id)) is not None:
+        turn.close_attempt(run, open_attempt, Verdict.FAIL, why)
+    return turn.park(run, Event.REBOOTED_UNEXPECTEDLY, run.stage, why)
+
+
+def claim(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
+    """(run, token) for a good ticket, or for the run's token when the agent starts again. Raises NotAllowed."""
+    digest = tokens.hash_of(secret)
+    if (run := runs.by_token(digest)) is not None and tokens.matches(secret, run.token_hash):
+        return _claimed_again(turn, run, message), secret
+    run = runs.by_ticket(digest)
+    if run is None or not tokens.matches(secret, run.ticket_hash):
+        raise NotAllowed(CLAIM_ANSWER)
+    if run.state not in (RunState.BOOTING, RunState.FAILED_HOLDING) or not runs.use_ticket(run.id, digest, now=turn.at):
+        return _second_claim(turn, run, message)
+    token, token_hash = tokens.issue()
+    runs.change(
+        run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1, boot_id=message.boot_id,
+        heartbeat_at=turn.at,
+    )  # fmt: skip
+    run = runs.get(run.id)
+    if run.state is RunState.FAILED_HOLDING:
+        return run, token
+    return _first_claim(turn, run, message), token
+
+
+def _first_claim(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
+    if run.scaled.get("loopback"):  # it is this very machine: nobody else can have claimed
+        return _admitted(turn, run)
+    host = hosts.get(run.host_id)
+    if host.identity is not None and (
+        conflicts := identity_conflicts(host.identity, message.identity, writes=not run.non_destructive)
+    ):
+        why = f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}"
+        turn.find(run, Severity.CRITICAL, "host", why, "claim")
+        return turn.park(run, Event.CLAIM_REFUSED, "claim", why)
+    if host.identity is None and message.identity != Identity():
+        hosts.edit(host.id, identity=message.identity, identity_source="learned")
+    return _admitted(turn, run)
+
+
+def _admitted(turn: Turn, run: RunRow) -> RunRow:
+    run = turn.move(run, Event.AGENT_CLAIMED, started_at=turn.at)
+    turn.open_attempt(run)
+    return run
+
+
+def _claimed_again(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
+    if message.boot_id != run.boot_id and run.state in IN_STAGE:
+        run = rebooted(turn, run, boot_id=message.boot_id)
+        runs.change(run.id, boot_id=message.boot_id, heartbeat_at=turn.at)
+        return runs.get(run.id)
+    runs.change(run.id, heartbeat_at=turn.at)
+    if run.state is RunState.FAILED:
+        return turn.move(run, Event.HELD, why="the agent is back")
+    if run.state in IN_STAGE and (interrupted := attempts.running(run.id)) is not None:
+        why = "the agent was restarted within the same boot"
+        turn.close_attempt(run, interrupted, Verdict.INTERRUPTED, why)
+        turn.say("run.log", run.id, text=f"{why}; {run.stage} runs again as a new attempt")
+        turn.open_attempt(run, flags=interrupted.flags)
+    return runs.get(run.id)
+
+
+def _second_claim(turn: Turn, run: RunRow, message: wire.Claim) -> tuple[RunRow, str]:
+    """A used ticket. The agent that never got our answer may ask again; anybody else is refused, and it is told."""
+    if run.ticket_used_at is not None and run.boot_id and run.boot_id != message.boot_id:
+        text = "a second agent presented the used boot ticket of this run and was refused"
+        turn.find(run, Severity.CRITICAL, "host", text, "claim")
+        return run, ""
+    fresh = run.ticket_expires_at is not None and turn.at < run.ticket_expires_at
+    if run.boot_id == message.boot_id and run.heartbeat is None and fresh and run.state in IN_STAGE:
+        token, token_hash = tokens.issue()
+        runs.change(run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1)
+        return _claimed_again(turn, runs.get(run.id), message), token
+    raise NotAllowed(CLAIM_ANSWER)
+
+
+def claim_reply(
+    turn: Turn, run: RunRow, token: str, *, iperf: wire.IperfTarget | None, permit_key: str
+) -> wire.ClaimReply:
+    """All that the agent has to know to go on."""
+    job = turn.job(run)
+    current = attempts.running(run.id) if run.state in IN_STAGE else None
+    return wire.ClaimReply(
+        run_id=run.id,
+        host=run.host_name,
+        token=token,
+        stages=planning.plan(job, turn.means.stages),
+        current_state=str(run.state),
+        current_stage=current.stage if current else "",
+        attempt=current.attempt if current else 0,
+        holding=current is None,
+        non_destructive=run.non_destructive,
+        expected=run.spec,
+        expected_disks=run.expected_disks,
+        profile=run.profile,
+        thresholds=thresholds.thresholds_of(run.id),
+        iperf=iperf,
+        override_flags=current.flags if current else (),
+        permit=permit_of(turn, run) if current else "",
+        permit_key=permit_key,
+        heartbeat_s=turn.means.config.heartbeat.interval_s,
+    )
+
+
+def permit_of(turn: Turn, run: RunRow) -> str:
+    """The signed permit for the run's open attempt, empty where its stage writes nothing."""
+    current = attempts.running(run.id)
+    if current is None:
+        return ""
+    return permits.issue(
+        run, turn.inventory(run.id), flags=current.flags, now_s=turn.at,
+        valid_s=current.deadline_s, key=turn.means.signer,
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""What the orchestrator saw with its own eyes while a stage ran: heartbeats, series, critical findings.
+
+Kept in memory, for it is asked on every heartbeat and every batch. After a restart of the orchestrator it begins anew
+and never accuses a host of a silence that was our own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from vetting.clock import Clock
+
+
+@dataclass(slots=True)
+class Witness:
+    stage: str
+    attempt: int
+    opened_at: float  # seconds since the epoch; for an attempt found at a restart, the restart
+    whole: bool  # False: the attempt began before this process did
+    last_beat_at: float
+    beats: int = 0
+    longest_silence_s: float = 0.0
+    series: Counter[str] = field(default_factory=Counter)  # samples heard, by series
+    not_numbers: Counter[str] = field(default_factory=Counter)
+
+
+class Witnesses:
+    """One for each run with an open attempt."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._runs: dict[int, Witness] = {}
+        self._turns: Counter[int] = Counter()
+        self.began_at = clock.now()
+
+    def opened(self, run_id: int, stage: str, attempt: int, *, whole: bool = True) -> Witness:
+        now = self._clock.now()
+        witness = Witness(stage=stage, attempt=attempt, opened_at=now, whole=whole, last_beat_at=now)
+        self._runs[run_id] = witness
+        self._turns[run_id] += 1
+        return witness
+
+    def turn(self, run_id: int) -> int:
+        """Grows whenever another attempt opens or the run ends: what was looked up before is out of date."""
+        return self._turns[run_id]
+
+    def of(self, run_id: int, stage: str, attempt: int) -> Witness:
+        """The witness of this attempt; a fresh one where this process did not see it open."""
+        witness = self._runs.get(run_id)
+        if witness is None or (witness.stage, witness.attempt) != (stage, attempt):
+            return self.opened(run_id, stage, attempt, whole=False)
+        return witness
+
+    def beat(self, run_id: int, stage: str, attempt: int) -> None:
+        witness, now = self.of(run_id, stage, attempt), self._clock.now()
+        witness.longest_silence_s = max(witness.longest_silence_s, now - witness.last_beat_at)
+        witness.last_beat_at = now
+        witness.beats += 1
+
+    def heard(self, run_id: int, stage: str, attempt: int, counts: Counter[str], bad: Counter[str]) -> None:
+        witness = self.of(run_id, stage, attempt)
+        witness.series.update(counts)
+        witness.not_numbers.update(bad)
+
+    def silence_s(self, run_id: int) -> float | None:
+        """Seconds since the run's last heartbeat as far as this process has seen; None where it has not seen one."""
+        witness = self._runs.get(run_id)
+        return None if witness is None else self._clock.now() - witness.last_beat_at
+
+    def closed(self, run_id: int) -> None:
+        self._runs.pop(run_id, None)
+        self._turns[run_id] += 1

@@ -1,0 +1,196 @@
+"""Puts the orchestrator together, in order: the one file that knows everyone.
+
+`Server.running` yields once the API answers; leaving it stops everything in the reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from aiohttp import web
+
+from vetting.api.desk import Desk
+from vetting.api.door import Door, one_error_shape
+from vetting.api.routes import ROUTES
+from vetting.clock import Clock, SystemClock
+from vetting.config import Config
+from vetting.domain.errors import Unavailable
+from vetting.orchestrator import keys
+from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.dispatcher import Dispatcher
+from vetting.orchestrator.intake import Intake
+from vetting.orchestrator.iperf import IperfPool
+from vetting.orchestrator.moves import Means
+from vetting.orchestrator.people import People
+from vetting.orchestrator.progress import Progress
+from vetting.orchestrator.reporting import Reporting
+from vetting.orchestrator.supervise import Status
+from vetting.orchestrator.views import Views
+from vetting.orchestrator.watchdog import Watchdog
+from vetting.orchestrator.witness import Witnesses
+from vetting.stages import STAGES
+from vetting.store.artifacts import Room
+from vetting.store.db import Store
+
+log = logging.getLogger(__name__)
+Loop = Callable[[], Awaitable[None]]
+AGAIN_S = 2.0
+ARTIFACT_QUOTA_BYTES = 2 * 1024**3  # of one run
+LOCAL_TOKEN = "operator.token"  # in the data directory, for the command line on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running orchestrator, for those who live in the same process."""
+
+    url: str
+    certificate: keys.Certificate
+    desk: Desk
+    bus: Bus
+    store: Store
+    reporting: Reporting
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, *, clock: Clock | None = None, strict: bool = False) -> AsyncIterator[Server]:
+    """The orchestrator with all its services. Raises Refusal with one sentence for whatever is in its way."""
+    clock = clock or SystemClock()
+    config = at_home(config)
+    data = Path(config.server.data_dir)
+    make_data_dir(data)
+    certificate = keys.ensure_certificate(data / "keys", config.server.allowed_hosts)
+    store = Store.open(data / "vetting.db")
+    bus = Bus()
+    room = Room(data, quota_bytes=ARTIFACT_QUOTA_BYTES)
+    means = Means(
+        config=config, stages=STAGES, signer=keys.ensure_signing_key(data / "keys"), witnesses=Witnesses(clock)
+    )
+
+    def told(status: Status) -> None:
+        bus.publish("service", at=clock.now(), name=status.name, health=str(status.health), why=status.why)
+
+    iperf = IperfPool(ports=config.iperf.ports, bind=config.iperf.bind, clock=clock, told=told)
+    reporting = Reporting(store=store, room=room, data_dir=data, clock=clock)
+    progress = Progress(
+        store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host=config.iperf.host, reporting=reporting
+    )
+    people = People(store=store, clock=clock)
+    desk = Desk(
+        progress=progress,
+        intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
+        people=people,
+        views=Views(store=store, clock=clock, reporting=reporting),
+    )
+    await leave_local_token(people, data)
+    dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config)
+    watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config)
+    try:
+        async with answering(desk, people, config, certificate, strict=strict) as url:
+            await progress.resume()
+            async with in_background(dispatcher.run, watchdog.run):
+                yield Server(url, certificate, desk, bus, store, reporting)
+    finally:
+        await iperf.close()
+        store.close()
+
+
+def at_home(config: Config) -> Config:
+    """The configuration with what follows from this machine filled in: our URL, our names, where iperf3 answers."""
+    server = config.server
+    everywhere = server.listen in ("0.0.0.0", "::", "")
+    host = (urlsplit(server.public_url).hostname if server.public_url else None) or (
+        socket.gethostname() if everywhere else server.listen
+    )
+    shown = f"[{host}]" if ":" in host else host
+    own = {host, shown, socket.gethostname(), "localhost", "127.0.0.1", "[::1]", server.listen}
+    if everywhere:
+        own |= {address.address for found in psutil.net_if_addrs().values() for address in found}
+    return replace(
+        config,
+        server=replace(
+            server,
+            public_url=server.public_url or f"https://{shown}:{server.port}",
+            allowed_hosts=tuple(sorted({*server.allowed_hosts, *own})),
+        ),
+        iperf=replace(config.iperf, host=config.iperf.host or host),
+    )
+
+
+def make_data_dir(data: Path) -> None:
+    """Raises Unavailable where we could not keep anything."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = data / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise Unavailable(
+            f"the data directory {data} cannot be written ({error.strerror}); "
+            "make it writable for this user or set server.data_dir in vetting.yaml"
+        ) from error
+
+
+async def leave_local_token(people: People, data: Path) -> None:
+    """The command line on this machine is the operator: its token lies beside the database, for its owner's eyes."""
+    path = data / LOCAL_TOKEN
+    if not path.exists():
+        token = await people.issue_operator_token("local command line", "operator", who="first start")
+        keys.write_secret(path, token.encode())
+
+
+@contextlib.asynccontextmanager
+async def answering(
+    desk: Desk, people: People, config: Config, certificate: keys.Certificate, *, strict: bool
+) -> AsyncIterator[str]:
+    """The API over TLS; yields its URL. Raises Unavailable where the port cannot be had."""
+    app = web.Application(middlewares=[one_error_shape], client_max_size=16 * 1024 * 1024)
+    Door(desk, people, allowed_hosts=config.server.allowed_hosts, strict=strict).open(app, ROUTES)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.load_cert_chain(certificate.cert_path, certificate.key_path)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.server.listen, config.server.port, ssl_context=tls)
+        try:
+            await site.start()
+        except OSError as error:
+            raise Unavailable(
+                f"cannot listen on {config.server.listen} port {config.server.port}: {os.strerror(error.errno or 0)}; "
+                "stop what uses it or set server.port in vetting.yaml"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        yield f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def in_background(*loops: Loop) -> AsyncIterator[None]:
+    """Runs the services' loops; one that fails is logged and started again, for a run must not wait for it for ever."""
+    tasks = [asyncio.create_task(keep_going(loop)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def keep_going(loop: Loop) -> None:
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("a service stopped; it starts again in %.0f s", AGAIN_S)
+            await asyncio.sleep(AGAIN_S)

@@ -1,0 +1,130 @@
+"""`vetting host`: the hosts that the orchestrator knows."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from vetting import wire
+    from vetting.client import Client
+    from vetting.domain.hostspec import ExpectedSpec
+
+EXAMPLE = "vetting host add pve-07 --mac 52:54:00:12:34:56 --spec pve-07.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from vetting.asking import add_connection
+
+    verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, does in (
+        ("list", "all hosts"), ("show", "one host"), ("add", "add a host"), ("edit", "change a host"),
+        ("remove", "remove a host without an active run"), ("token", "a new token for the host's reporter"),
+    ):  # fmt: skip
+        one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
+        add_connection(one)
+        if name != "list":
+            one.add_argument("name", help="the host's name")
+        if name in ("add", "edit"):
+            one.add_argument("--mac", action="append", help="a MAC address; may be given again")
+            one.add_argument("--note", help="a line for people")
+            one.add_argument("--spec", type=Path, metavar="FILE", help="expected spec, YAML")
+        if name == "remove":
+            one.add_argument("--reason", default="", help="kept in the audit log")
+
+
+def main(args: argparse.Namespace) -> int:
+    from vetting.asking import ask, print_json
+
+    answer = ask(args, lambda client: _talk(client, args))
+    if args.json:
+        print_json(answer)
+    elif args.what == "list":
+        _list(answer)
+    elif args.what == "token":
+        print(f"{answer.token}\n(shown once; the reporter's older token no longer works)")
+    elif args.what == "remove":
+        print(f"{args.name} is removed; its runs and reports stay")
+    else:
+        _show(answer)
+    return 0
+
+
+async def _talk(client: Client, args: argparse.Namespace) -> Any:
+    from vetting import wire
+
+    path = f"/api/hosts/{quote(args.name, safe='')}" if args.what != "list" else ""
+    if args.what == "list":
+        return await client.get("/api/hosts", tuple[wire.HostView, ...])
+    if args.what == "show":
+        return await client.get(path, wire.HostView)
+    if args.what == "add":
+        return await client.call("/api/hosts", _edit(args, None), wire.HostView)
+    if args.what == "edit":
+        known = await client.get(path, wire.HostView)
+        return await client.change("PUT", path, _edit(args, known), wire.HostView)
+    if args.what == "remove":
+        return await client.change("DELETE", path, wire.Because(reason=args.reason), wire.Because)
+    return await client.call(f"{path}/reporter-token", wire.Because(), wire.TokenShown)
+
+
+def _edit(args: argparse.Namespace, known: wire.HostView | None) -> wire.HostEdit:
+    from vetting import wire
+    from vetting.domain.hostspec import ExpectedSpec
+
+    spec = known.spec if known else ExpectedSpec()
+    return wire.HostEdit(
+        name=args.name,
+        macs=tuple(args.mac) if args.mac is not None else (known.macs if known else ()),
+        note=args.note if args.note is not None else (known.note if known else ""),
+        spec=_spec(args.spec) if args.spec else spec,
+    )
+
+
+def _spec(path: Path) -> ExpectedSpec:
+    """An expected spec from YAML. Raises BadInput with the path of the mistake."""
+    import msgspec
+    import yaml
+
+    from vetting.domain.errors import BadInput
+    from vetting.domain.hostspec import ExpectedSpec
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        if len(text) > 1024 * 1024:
+            raise BadInput(f"{path} is over 1 MiB; an expected spec is a page or two")
+        found = yaml.safe_load(text) or {}
+        spec = msgspec.convert(found, ExpectedSpec)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise BadInput(f"{path} is not an expected spec: {error}") from error
+    unknown = sorted(set(found) - set(ExpectedSpec.__dataclass_fields__))
+    if unknown:
+        raise BadInput(f"{path}: unknown fields {', '.join(map(str, unknown))}")
+    return spec
+
+
+def _list(hosts: tuple[wire.HostView, ...]) -> None:
+    from vetting.asking import ago, print_table
+
+    if not hosts:
+        print("no hosts yet; `vetting host add NAME --mac …` adds one")
+        return
+    rows = [
+        (host.name, host.state or "idle", str(host.last_run_id or ""), host.last_verdict, ago(host.reporter_age_s))
+        for host in hosts
+    ]
+    print_table(("host", "state", "run", "verdict", "reporter heard"), rows)
+
+
+def _show(host: wire.HostView) -> None:
+    import msgspec
+    import yaml
+
+    from vetting.asking import visible
+
+    told = {name: value for name, value in msgspec.to_builtins(host).items() if value not in ("", [], None, {})}
+    told["spec"] = {name: value for name, value in told["spec"].items() if value not in ("", [], None, {}, 0, 0.0)}
+    for line in yaml.safe_dump(told, sort_keys=False, allow_unicode=True).splitlines():
+        print(visible(line))

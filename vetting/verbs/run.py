@@ -1,0 +1,161 @@
+"""`vetting run`: start a vetting, look at it, decide about it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vetting import wire
+    from vetting.client import Client
+
+EXAMPLE = "vetting run start pve-07 --profile quick --erase WD-WX12345 --erase WD-WX67890"
+DECISIONS = ("cancel", "override", "retry", "release")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from vetting.asking import add_connection
+
+    verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, does in (
+        ("start", "start a run"), ("list", "runs, newest first"), ("show", "one run"), ("watch", "a run, live"),
+        ("cancel", "stop a run; from a hold the host reboots to its own disk"),
+        ("override", "enter the failed stage again with flags; the reason is kept for ever"),
+        ("retry", "enter the failed stage again"), ("release", "end a hold; the host powers off"),
+    ):  # fmt: skip
+        one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
+        add_connection(one)
+        if name == "start":
+            _start_arguments(one)
+        elif name == "list":
+            one.add_argument("--host", default="", help="only this host's")
+        else:
+            one.add_argument("run", type=int, help="number of the run")
+        if name in DECISIONS:
+            one.add_argument("--reason", default="", required=name == "override", help="kept for ever, on every report")
+        if name == "override":
+            one.add_argument(
+                "--flag", action="append", default=[], help="wipe_probe, accept_differences; may be given again"
+            )
+
+
+def _start_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", help="the host's name")
+    parser.add_argument("--profile", default="quick", help="quick, deep, soak, or one of vetting.yaml (default quick)")
+    parser.add_argument("--non-destructive", action="store_true", help="write to no disk; such a run never says vetted")
+    parser.add_argument(
+        "--start-by", choices=("reporter", "manual"), default="reporter", help="who reboots the host into the image"
+    )
+    parser.add_argument(
+        "--erase", action="append", default=[], metavar="SERIAL",
+        help="confirms that this disk will be erased; all that the run would erase have to be confirmed",
+    )  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> int:
+    from vetting.asking import ask, print_json
+
+    if args.what == "watch":
+        return ask(args, lambda client: _watch(client, args))
+    answer = ask(args, lambda client: _talk(client, args))
+    if args.json:
+        print_json(answer)
+    elif args.what == "start":
+        _started(answer)
+    elif args.what == "list":
+        _list(answer)
+    else:
+        _show(answer)
+    return 0
+
+
+async def _talk(client: Client, args: argparse.Namespace) -> Any:
+    from urllib.parse import urlencode
+
+    from vetting import wire
+
+    if args.what == "start":
+        request = wire.StartRun(
+            host=args.host, profile=args.profile, non_destructive=args.non_destructive, start_by=args.start_by,
+            confirm_serials=tuple(args.erase),
+        )  # fmt: skip
+        return await client.call("/api/runs", request, wire.RunStarted)
+    if args.what == "list":
+        query = f"?{urlencode({'host': args.host})}" if args.host else ""
+        return await client.get(f"/api/runs{query}", tuple[wire.RunView, ...])
+    if args.what == "show":
+        return await client.get(f"/api/runs/{args.run}", wire.RunView)
+    because = wire.Because(reason=args.reason, flags=tuple(getattr(args, "flag", ())))
+    return await client.call(f"/api/runs/{args.run}/{args.what}", because, wire.RunView)
+
+
+async def _watch(client: Client, args: argparse.Namespace) -> int:
+    """Follows a run until it is over or held: 0 completed, 1 anything else."""
+    import asyncio
+
+    from vetting import wire
+    from vetting.asking import print_json
+    from vetting.domain.states import CLOSED, RunState
+    from vetting.watching import Live
+
+    with Live() as live:
+        while True:
+            view = await client.get(f"/api/runs/{args.run}", wire.RunView)
+            if not args.json:
+                live.show(view, args.url or "this machine")
+            if view.state in CLOSED or view.state in (RunState.FAILED, RunState.FAILED_HOLDING):
+                break
+            await asyncio.sleep(1.0)
+    if args.json:
+        print_json(view)
+    else:
+        _show(view)
+    return 0 if view.state == RunState.COMPLETED else 1
+
+
+def _started(started: wire.RunStarted) -> None:
+    print(f"run {started.run_id} is {started.state}; `vetting run watch {started.run_id}` follows it")
+    if started.ticket:
+        print(f"one-time boot ticket, shown once: {started.ticket}")
+
+
+def _list(found: tuple[wire.RunView, ...]) -> None:
+    from vetting.asking import print_table
+
+    if not found:
+        print("no runs yet; `vetting run start HOST` starts one")
+        return
+    rows = [
+        (str(run.id), run.host, run.profile, run.state, run.failed_stage, _day(run.created_at), run.verdict)
+        for run in found
+    ]
+    print_table(("run", "host", "profile", "state", "failed stage", "started", "verdict"), rows)
+
+
+def _show(run: wire.RunView) -> None:
+    from vetting.asking import print_table, visible
+
+    print(f"run {run.id} of {visible(run.host)}, profile {run.profile}, started {_day(run.created_at)}: {run.state}")
+    if run.failed_stage:
+        print(f"failed stage: {visible(run.failed_stage)}")
+    if run.verdict:
+        print(visible(run.verdict))
+    for qualifier in run.qualifiers:
+        print(f"  · {visible(qualifier)}")
+    rows = [
+        (attempt.stage, str(attempt.attempt), attempt.verdict or "runs", _lasted(attempt), attempt.reason)
+        for attempt in run.attempts
+    ]
+    if rows:
+        print_table(("stage", "attempt", "verdict", "lasted", "reason"), rows)
+    if run.report:
+        print(f"report: {run.report}")
+
+
+def _lasted(attempt: wire.AttemptView) -> str:
+    return f"{(attempt.ended_at or time.time()) - attempt.started_at:.1f} s"
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
