@@ -39,7 +39,9 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 series_of(run_id) -> [SeriesRow]   read_series(run_id, name, *, t0_ms, t1_ms) -> Points
                 stats(run_id, *, t0_ms, t1_ms, stage) -> {name: SeriesStats}
                 downsample(run_id, name, buckets, *, t0_ms, t1_ms) -> [Bucket]   downsample_all(run_id, buckets)
-                compact(run_id, *, before_ms) -> int (until 0)   drop_samples(run_id) -> int   sample_count(run_id)
+                sample_count(run_id)
+    aging       compact(run_id, *, before_ms) -> int (until 0)   thin(run_id, *, before_ms, every_ms, after_id=0) -> id
+                drop_samples(run_id) -> int
     measurements put(run_id, stage, attempt, measurements, *, kind="")   measurements_of(run_id, stage=None, kind=None)
     artifacts   Room(data_dir, quota_bytes=): receive(run_id, *, used_bytes) -> Incoming (with: .write(chunk),
                 .settle(sha256="") -> Stored)   keep(run_id, data) -> Stored   place(row) -> Path   read(row) -> bytes
@@ -65,3 +67,7 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 mark_used(id, *, now)   operators()   revoke(name)
     settings    get(key, kind) -> value|None   put(key, value, *, now)   remove(key)
 """
+
+from vetting.store.db import Store, StoreHealth, reading
+
+__all__ = ["Store", "StoreHealth", "reading"]

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import peewee as pw
 
 from vetting.domain.errors import BadInput, Conflict, NotFound, TooLarge
+from vetting.store.files import sync_folder
 from vetting.store.models import Artifact
 from vetting.store.rows import ArtifactRow, row
 from vetting.store.sentences import in_words
@@ -81,8 +82,8 @@ class Incoming:
             os.fsync(self._file.fileno())
             self._file.close()
             self._part.rename(self._folder / found)
-            _sync(self._folder)
-            _sync(self._folder.parent)
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
         except OSError as error:
             raise in_words(error, str(self._part)) from error
         path = f"{FOLDER}/{self._folder.name}/{found}"
@@ -253,11 +254,3 @@ def forget(run_id: int) -> int:
 def _named(run_id: int, stage: str, attempt: int, name: str) -> pw.Expression:
     mine = (Artifact.run == run_id) & (Artifact.stage == stage)
     return mine & (Artifact.attempt == attempt) & (Artifact.name == name)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

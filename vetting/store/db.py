@@ -24,6 +24,7 @@ from urllib.parse import quote
 import peewee as pw
 
 from vetting.domain.errors import Refusal, Unavailable
+from vetting.store.files import make_private_file, sync_folder
 from vetting.store.models import MODELS, NOWHERE
 from vetting.store.sentences import in_words
 from vetting.store.versions import Versions
@@ -70,7 +71,7 @@ class Store:
         """
         path = Path(path).absolute()
         try:
-            _make_file(path)
+            make_private_file(path)
             _bring_up_to_date(path, busy_s)
         except Refusal:
             raise
@@ -140,7 +141,7 @@ class Store:
                 database.pop_transaction()  # type: ignore[no-untyped-call]
                 with contextlib.suppress(pw.DatabaseError):
                     database.rollback()
-        except (pw.PeeweeException, sqlite3.Error) as error:
+        except (pw.PeeweeException, sqlite3.Error, UnicodeEncodeError) as error:
             if "readonly" in str(error):  # a mistake of ours: this function belongs into write()
                 raise
             _raise(error, self.path)
@@ -202,7 +203,7 @@ def copy_database(source: Path, target: Path) -> None:
             ours.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, complete in itself
         os.fsync(descriptor)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -230,23 +231,17 @@ def _writable(path: Path, busy_s: float, *, foreign_keys: bool = True) -> pw.Sql
 def _read_only(path: Path, busy_s: float) -> pw.SqliteDatabase:
     """`check_same_thread` is off for the closing alone, which is done by another thread once the readers are gone.
 
-    Where the folder cannot be written, SQLite cannot make the index of its write-ahead log; without a log there is
-    nothing to index and nobody who writes.
+    On a file system that is mounted read-only SQLite cannot make the index of its write-ahead log; there nobody writes,
+    and without a log there is nothing to index.
     """
     log = _files(path)[1]
-    at_rest = not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    mounted_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    at_rest = mounted_read_only and not (log.exists() and log.stat().st_size)
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if at_rest else ''}"
     pragmas = {"query_only": 1, "cache_size": -16 * 1024, "temp_store": "MEMORY"}
     return pw.SqliteDatabase(
         address, pragmas=pragmas, timeout=busy_s, uri=True, check_same_thread=False, autoconnect=False
     )
-
-
-def _make_file(path: Path) -> None:
-    """The folder and an empty file, for the owner alone: tokens and keys are kept in it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    _sync_folder(path.parent)
 
 
 def _bring_up_to_date(path: Path, busy_s: float) -> None:
@@ -282,15 +277,6 @@ def _refuse_strangers(database: pw.SqliteDatabase, path: Path) -> None:
 def _ask(database: pw.SqliteDatabase, sql: str) -> list[tuple[Any, ...]]:
     answer: list[tuple[Any, ...]] = database.execute_sql(sql).fetchall()  # type: ignore[no-untyped-call]
     return answer
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name in a folder is safe only once the folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(path: Path) -> tuple[Path, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from vetting.store.memo import execute
 from vetting.store.models import Delivery
 
 
@@ -11,10 +14,18 @@ def take(run_id: int, kind: str, boot_id: str, seq: int) -> bool:
     Numbers of one kind ("sensor", "log") and one boot grow; gaps are allowed. Call it in the function that stores the
     batch, so that both are committed or neither.
     """
-    mine = (Delivery.run == run_id) & (Delivery.kind == kind) & (Delivery.boot_id == boot_id)
-    if Delivery.update(seq=seq).where(mine & (Delivery.seq < seq)).execute() == 1:
+    moved = execute(Delivery, "take", _taking, (seq, run_id, kind, boot_id, seq))
+    if moved.rowcount == 1:
         return True
-    if Delivery.select().where(mine).exists():
+    if Delivery.select().where(_mine(run_id, kind, boot_id)).exists():
         return False
     Delivery.insert(run=run_id, kind=kind, boot_id=boot_id, seq=seq).execute()
     return True
+
+
+def _mine(run_id: int, kind: str, boot_id: str) -> Any:
+    return (Delivery.run == run_id) & (Delivery.kind == kind) & (Delivery.boot_id == boot_id)
+
+
+def _taking() -> Any:
+    return Delivery.update(seq=0).where(_mine(0, "", "") & (Delivery.seq < 0))

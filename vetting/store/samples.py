@@ -1,6 +1,6 @@
 """Live series: appended as they arrive, compacted when a stage is over, read by series and time.
 
-A batch is one packed row, indexed by (run, time). `compact` turns old batches into blocks of one series each, indexed by
+A batch is one packed row, indexed by (run, time). `aging.compact` turns old batches into blocks of one series each, indexed by
 (run, series, time), about a tenth of the size and quick to read. Every reader sees both. Values that are not a number
 are kept as such: low, high and mean leave them out, and they are counted. Called inside `Store.write` or `Store.read`.
 """
@@ -18,15 +18,13 @@ import peewee as pw
 
 from vetting.domain.errors import BadInput
 from vetting.store.downsampling import buckets_of, summary
-from vetting.store.memo import memo
+from vetting.store.memo import execute, memo
 from vetting.store.models import SampleBatch, SampleBlock, Series
-from vetting.store.packing import MAX_OFFSET_MS, MAX_SERIES, pack_batch, pack_block, unpack_batch, unpack_block
+from vetting.store.packing import MAX_OFFSET_MS, MAX_SERIES, pack_batch, unpack_batch, unpack_block
 from vetting.store.rows import Bucket, SeriesRow, SeriesStats
 
 SERIES_OF_A_RUN = 4096  # a host has some hundred; more than this is a host that makes names up
 RUNS_REMEMBERED = 1000
-SAMPLES_OF_A_BLOCK = 8192
-BATCHES_AT_ONCE = 4000  # compacted in one go: some tenths of a second in the writer thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,7 @@ def append_batch(
     if t1_ms - t0_ms > MAX_OFFSET_MS:
         raise BadInput("samples of one batch must lie within 49 days of each other")
     blob = pack_batch([numbers[index] for index in indexes], [at - t0_ms for at in times], values)
-    database: Any = SampleBatch._meta.database
-    database.execute_sql(_insert_sql(database), (run_id, stage, t0_ms, t1_ms, blob))
+    execute(SampleBatch, "append", _appending, (run_id, stage, t0_ms, t1_ms, blob))
     return len(samples)
 
 
@@ -133,32 +130,6 @@ def sample_count(run_id: int) -> int:
     return sum(len(points.values) for points in _gather(run_id, None, None).values())
 
 
-def compact(run_id: int, *, before_ms: int, at_most: int = BATCHES_AT_ONCE) -> int:
-    """Turns up to `at_most` batches that ended before a time into blocks; returns how many. Call it until it says 0."""
-    query = (
-        SampleBatch.select(SampleBatch.id, SampleBatch.stage, SampleBatch.t0_ms, SampleBatch.blob)
-        .where((SampleBatch.run == run_id) & (SampleBatch.t1_ms < before_ms))
-        .order_by(SampleBatch.t0_ms, SampleBatch.id)
-        .limit(at_most)
-    )
-    batches = list(_plain(query))
-    by_stage: dict[str, dict[int, Points]] = {}
-    for _id, stage, t0_ms, blob in batches:
-        _spread(by_stage.setdefault(stage, {}), t0_ms, blob)
-    for stage, gathered in by_stage.items():
-        for number, points in gathered.items():
-            _insert_blocks(run_id, stage, number, _in_order(points))
-    for at in range(0, len(batches), 500):
-        SampleBatch.delete().where(SampleBatch.id.in_([batch[0] for batch in batches[at : at + 500]])).execute()
-    return len(batches)
-
-
-def drop_samples(run_id: int) -> int:
-    """Forgets a run's samples; the names of its series stay. Returns how many rows went. For the janitor."""
-    rows = SampleBatch.delete().where(SampleBatch.run == run_id).execute()
-    return int(rows + SampleBlock.delete().where(SampleBlock.run == run_id).execute())
-
-
 def _numbers(run_id: int, names: Sequence[str], units: Sequence[str]) -> list[int]:
     """The numbers of the series of a batch; new names get new numbers."""
     remembered = memo(Series)
@@ -182,13 +153,8 @@ def _numbers(run_id: int, names: Sequence[str], units: Sequence[str]) -> list[in
     return [known[name] for name in names]
 
 
-def _insert_sql(database: Any) -> str:
-    """The statement that peewee would make, made once for each database."""
-    sql: str | None = memo(SampleBatch).get("insert")
-    if sql is None:
-        sql, _ = SampleBatch.insert(run=0, stage="", t0_ms=0, t1_ms=0, blob=b"").sql()
-        memo(SampleBatch)["insert"] = sql
-    return sql
+def _appending() -> Any:
+    return SampleBatch.insert(run=0, stage="", t0_ms=0, t1_ms=0, blob=b"")
 
 
 def _gather(
@@ -199,16 +165,16 @@ def _gather(
     blocks = SampleBlock.select(SampleBlock.series, SampleBlock.t0_ms, SampleBlock.blob)
     if only is not None:
         blocks = blocks.where(SampleBlock.series == only)
-    for number, start_ms, blob in _plain(_windowed(SampleBlock, blocks, run_id, t0_ms, t1_ms, stage)):
+    for number, start_ms, blob in plain(_windowed(SampleBlock, blocks, run_id, t0_ms, t1_ms, stage)):
         at_ms, values = unpack_block(start_ms, blob)
         points = gathered.setdefault(number, Points())
         points.at_ms.extend(at_ms)
         points.values.extend(values)
     batches = SampleBatch.select(SampleBatch.t0_ms, SampleBatch.blob)
-    for start_ms, blob in _plain(_windowed(SampleBatch, batches, run_id, t0_ms, t1_ms, stage)):
-        _spread(gathered, start_ms, blob)
+    for start_ms, blob in plain(_windowed(SampleBatch, batches, run_id, t0_ms, t1_ms, stage)):
+        spread(gathered, start_ms, blob)
     kept = gathered.items() if only is None else [(only, gathered.get(only, Points()))]
-    return {number: _within(_in_order(points), t0_ms, t1_ms) for number, points in kept}
+    return {number: _within(in_order(points), t0_ms, t1_ms) for number, points in kept}
 
 
 def _windowed(
@@ -230,14 +196,14 @@ def _windowed(
     return selected
 
 
-def _plain(query: pw.ModelSelect[Any]) -> Iterator[tuple[Any, ...]]:
+def plain(query: pw.ModelSelect[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows as the driver gives them: a million go through here."""
     database: Any = query.model._meta.database
     rows: Iterator[tuple[Any, ...]] = iter(database.execute_sql(*query.sql()))
     return rows
 
 
-def _spread(gathered: dict[int, Points], t0_ms: int, blob: bytes) -> None:
+def spread(gathered: dict[int, Points], t0_ms: int, blob: bytes) -> None:
     """Adds a batch's samples to their series."""
     for number, offset_ms, value in zip(*unpack_batch(bytes(blob)), strict=True):
         points = gathered.get(number)
@@ -247,7 +213,8 @@ def _spread(gathered: dict[int, Points], t0_ms: int, blob: bytes) -> None:
         points.values.append(value)
 
 
-def _in_order(points: Points) -> Points:
+def in_order(points: Points) -> Points:
+    """The same samples by time."""
     if all(map(le, points.at_ms, points.at_ms[1:])):
         return points
     order = sorted(range(len(points.at_ms)), key=points.at_ms.__getitem__)
@@ -260,14 +227,3 @@ def _within(points: Points, t0_ms: int | None, t1_ms: int | None) -> Points:
     return (
         points if (begin, end) == (0, len(points.at_ms)) else Points(points.at_ms[begin:end], points.values[begin:end])
     )
-
-
-def _insert_blocks(run_id: int, stage: str, number: int, points: Points) -> None:
-    begin = 0
-    while begin < len(points.at_ms):
-        end = min(begin + SAMPLES_OF_A_BLOCK, bisect_right(points.at_ms, points.at_ms[begin] + MAX_OFFSET_MS))
-        at_ms, values = points.at_ms[begin:end], points.values[begin:end]
-        SampleBlock.insert(
-            run=run_id, series=number, stage=stage, t0_ms=at_ms[0], t1_ms=at_ms[-1], blob=pack_block(at_ms, values)
-        ).execute()
-        begin = end

@@ -34,6 +34,7 @@ class _Job:
     work: Callable[[], Any]
     loop: asyncio.AbstractEventLoop | None  # None: the caller is a thread
     future: asyncio.Future[Any] | concurrent.futures.Future[Any]
+    room: asyncio.Semaphore | None = None  # its place among those that may wait
     result: Any = None
     trouble: BaseException | None = None
 
@@ -84,14 +85,16 @@ class Writer:
         await room.acquire()
         future: asyncio.Future[T] = loop.create_future()
         try:
-            self._put(_Job(work, loop, future))
+            self._put(_Job(work, loop, future, room))
         except Refusal:
             room.release()
             raise
         return await future
 
     def write_now(self, work: Callable[[], T]) -> T:
-        """The same for a caller that is a thread."""
+        """The same for a caller that is a thread; never the writer's own, which would wait for itself."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a function inside write() called write_now(): call the store's functions directly")
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._put(_Job(work, None, future))
         return future.result()
@@ -149,6 +152,8 @@ class Writer:
             job.result = job.work()
         except BaseException as error:  # noqa: BLE001 - it is the caller's, raised there
             job.trouble = self._in_words(error)
+            if isinstance(error, StopIteration):  # no future takes it
+                job.trouble = RuntimeError("the function let a StopIteration escape")
             memo.forget(self._database)
             execute("ROLLBACK TO SAVEPOINT unit")
         execute("RELEASE SAVEPOINT unit")
@@ -156,8 +161,11 @@ class Writer:
     def _lose(self, group: Sequence[_Job], error: BaseException) -> None:
         """The transaction is gone: nothing of the group was written, and each of its callers is told."""
         memo.forget(self._database)
-        with contextlib.suppress(pw.PeeweeException, pw.DatabaseError, Exception):
+        try:
             self._database.rollback()
+        except Exception:  # noqa: BLE001 - the engine undid it by itself, or knows no more where it stands: begin afresh
+            with contextlib.suppress(Exception):
+                self._database.close()
         trouble = self._in_words(error)
         if not isinstance(trouble, Refusal):
             trouble = Unavailable(f"nothing could be written: {type(error).__name__}: {error}; try again")
@@ -179,13 +187,13 @@ class Writer:
                 job.future.set_exception(job.trouble)
         for loop, jobs in by_loop.items():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._wake, self._rooms.get(loop), jobs)
+                loop.call_soon_threadsafe(self._wake, jobs)
 
     @staticmethod
-    def _wake(room: asyncio.Semaphore | None, jobs: Sequence[_Job]) -> None:
+    def _wake(jobs: Sequence[_Job]) -> None:
         for job in jobs:
-            if room is not None:
-                room.release()
+            if job.room is not None:
+                job.room.release()
             if job.future.done():  # cancelled while it waited
                 continue
             if job.trouble is None:

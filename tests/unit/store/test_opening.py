@@ -219,7 +219,7 @@ def test_a_folder_that_may_not_be_written_is_said_in_a_sentence(
     def refuse(path: object, *args: object, **named: object) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("vetting.store.db.os.open", refuse)
+    monkeypatch.setattr("vetting.store.files.os.open", refuse)
     with pytest.raises(Unavailable, match=r"v\.db cannot be written: make it writable for this user"):
         Store.open(tmp_path / "v.db")
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vetting.domain.errors import BadInput, NotFound
-from vetting.store import runs, samples
+from vetting.store import aging, runs, samples
 from vetting.store.db import Store
 from vetting.store.downsampling import buckets_of, summary
 from vetting.store.packing import pack_batch, pack_block, unpack_batch, unpack_block
@@ -103,7 +103,7 @@ def test_runs_do_not_mix(store: Store, run: RunRow, new_run: NewRun) -> None:
     store.write_now(lambda: samples.append_batch(other.id, "Burn", ["fan.1"], ["RPM"], [(0, T0, 2.0)]))
     assert list(store.read_now(lambda: samples.read_series(other.id, "fan.1")).values) == [2.0]
     assert not store.read_now(lambda: samples.read_series(run.id, "fan.1")).values
-    assert store.write_now(lambda: samples.drop_samples(run.id)) == 1
+    assert store.write_now(lambda: aging.drop_samples(run.id)) == 1
     assert store.read_now(lambda: samples.sample_count(other.id)) == 1
 
 
@@ -161,7 +161,7 @@ def test_batches_and_blocks_read_alike(store: Store, run: RunRow, compacted: str
         put(store, run.id, rows, stage="Burn" if batch < 40 else "PSU")
     before_ms = {"none": T0, "half": T0 + 30_000, "all": T0 + 10**6}[compacted]
     moved = 0
-    while count := store.write_now(lambda: samples.compact(run.id, before_ms=before_ms, at_most=7)):
+    while count := store.write_now(lambda: aging.compact(run.id, before_ms=before_ms, at_most=7)):
         moved += count
     assert {"none": moved == 0, "half": 20 < moved < 40, "all": moved == 60}[compacted]
     for number, name in enumerate(("temp.cpu", "fan.1")):
@@ -187,3 +187,43 @@ def test_all_series_are_downsampled_on_one_axis(store: Store, run: RunRow) -> No
     assert single == charts["temp.cpu"]
     assert store.read_now(lambda: samples.downsample(run.id, "temp.cpu", 0)) == []
     assert store.read_now(lambda: samples.downsample_all(run.id + 1, 10)) == {}
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 5000), VALUES), min_size=1, max_size=200), st.integers(1, 2000))
+def test_thinning_keeps_low_high_and_one_that_is_no_number_of_each_stretch(
+    rows: list[tuple[int, float]], every_ms: int
+) -> None:
+    rows.sort(key=lambda row: row[0])
+    at_ms, values = array("q", [at for at, _ in rows]), array("d", [value for _, value in rows])
+    kept = aging._kept(at_ms, values, every_ms)
+
+    def by_stretch(places: Iterable[int]) -> dict[int, tuple[float | None, float | None, bool]]:
+        stretches: dict[int, list[float]] = {}
+        for at in places:
+            stretches.setdefault(at_ms[at] // every_ms, []).append(values[at])
+        told = {stretch: summary(inside) for stretch, inside in stretches.items()}
+        return {stretch: (low, high, odd > 0) for stretch, (low, high, _mean, odd) in told.items()}
+
+    assert by_stretch(kept) == by_stretch(range(len(values)))
+    assert len(kept) <= 3 * len(by_stretch(kept))
+    assert kept == sorted(set(kept))
+
+
+def test_old_blocks_are_thinned_once_and_young_ones_stay(store: Store, run: RunRow) -> None:
+    for minute in range(4):
+        put(store, run.id, [(0, T0 + minute * 60_000 + n * 500, float(n)) for n in range(100)])
+        store.write_now(lambda: aging.compact(run.id, before_ms=T0 * 2))
+
+    def thin_all() -> int:
+        last, steps = 0, 0
+        while last := aging.thin(run.id, before_ms=T0 + 120_000, every_ms=60_000, at_most=1, after_id=last):
+            steps += 1
+        return steps
+
+    assert [store.write_now(thin_all) for _ in range(2)] == [2, 2]
+    points = store.read_now(lambda: samples.read_series(run.id, "temp.cpu"))
+    assert list(points.values[:4]) == [0.0, 99.0, 0.0, 99.0]
+    assert len(points.values) == 4 + 200
+    young = store.read_now(lambda: samples.stats(run.id, t0_ms=T0 + 120_000))["temp.cpu"]
+    assert (young.count, young.high) == (200, 99.0)

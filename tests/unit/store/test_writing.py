@@ -242,6 +242,63 @@ def test_what_contradicts_the_records_is_a_conflict_and_what_is_no_text_is_bad_i
         store.write_now(lambda: audit.add(at=1.0, who="\ud800", what="x"))
 
 
+async def test_a_transaction_that_the_engine_dropped_is_told_to_all_of_its_callers_and_work_goes_on(
+    store: Store,
+) -> None:
+    """SQLite may undo a whole transaction by itself (full disk, I/O error): savepoints are gone then."""
+    gate = threading.Event()
+    held = asyncio.ensure_future(store.write(gate.wait))
+    await asyncio.sleep(0)
+
+    def dropped() -> None:
+        Host._meta.database.rollback()
+        raise peewee.OperationalError("disk I/O error")
+
+    jobs = [
+        asyncio.ensure_future(store.write(partial(settings.put, "before", 1, now=1.0))),
+        asyncio.ensure_future(store.write(dropped)),
+        asyncio.ensure_future(store.write(partial(settings.put, "after", 1, now=1.0))),
+    ]
+    await asyncio.sleep(0)
+    gate.set()
+    answers = await asyncio.gather(held, *jobs, return_exceptions=True)
+    committed = {key for (key,) in rows_on_disk(store, "SELECT key FROM settings")}
+    for key, answer in (("before", answers[1]), ("after", answers[3])):
+        assert (answer is None) == (key in committed), (key, answer)
+    assert isinstance(answers[2], Unavailable)
+    assert "does not read or write" in str(answers[2])
+    await store.write(partial(settings.put, "later", 1, now=1.0))
+    assert ("later",) in rows_on_disk(store, "SELECT key FROM settings")
+
+
+@pytest.mark.parametrize("thrown", [StopIteration, KeyboardInterrupt, GeneratorExit, MemoryError])
+def test_whatever_a_function_throws_the_writer_lives_on(store: Store, thrown: type[BaseException]) -> None:
+    def throw() -> None:
+        settings.put("half", 1, now=1.0)
+        raise thrown
+
+    with pytest.raises((thrown, RuntimeError)):
+        store.write_now(throw)
+    assert store.write_now(lambda: settings.get("half", int)) is None
+
+
+async def test_an_escaped_stop_iteration_does_not_strand_the_callers_beside_it(store: Store) -> None:
+    gate = threading.Event()
+    held = asyncio.ensure_future(store.write(gate.wait))
+    await asyncio.sleep(0)
+    jobs = [asyncio.ensure_future(store.write(lambda: next(iter(())))), asyncio.ensure_future(store.write(lambda: 7))]
+    await asyncio.sleep(0)
+    gate.set()
+    answers = await asyncio.gather(held, *jobs, return_exceptions=True)
+    assert isinstance(answers[1], RuntimeError)
+    assert answers[2] == 7
+
+
+def test_a_function_that_would_wait_for_itself_is_told_so(store: Store) -> None:
+    with pytest.raises(RuntimeError, match="call the store's functions directly"):
+        store.write_now(lambda: store.write_now(lambda: None))
+
+
 def test_the_database_is_set_up_for_power_cuts(store: Store) -> None:
     def ask(pragma: str) -> object:
         return Host._meta.database.execute_sql(f"PRAGMA {pragma}").fetchone()[0]
