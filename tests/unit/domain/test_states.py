@@ -26,10 +26,7 @@ from vetting.domain.states import (
     next_state,
 )
 
-ELEVEN = (
-    ["InventoryCheck", "Firmware", "SpecValidate", "SMART", "CPUStress", "Storage", "Network"]
-    + ["Burn", "GPU", "PSU", "Reporting"]
-)  # fmt: skip
+ELEVEN = "InventoryCheck Firmware SpecValidate SMART CPUStress Storage Network Burn GPU PSU Reporting"
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(RunState, Event)))
@@ -43,7 +40,7 @@ def test_every_pair_either_moves_as_the_table_says_or_is_refused(state: RunState
 
 
 def test_the_stages_are_the_eleven_in_their_order() -> None:
-    assert [str(state) for state in IN_STAGE] == ELEVEN
+    assert " ".join(IN_STAGE) == ELEVEN
     assert len(STAGE_ORDER) == 11
     assert {STAGE_OF[STATE_OF[name]] for name in STAGE_ORDER} == set(STAGE_ORDER)
 
