@@ -11,15 +11,26 @@ from vetting.store.rows import Bucket
 
 
 def summary(values: Sequence[float]) -> tuple[float | None, float | None, float | None, int]:
-    """Low, high, mean of what is a number, and how many were not one. All None where nothing was."""
+    """Low, high, mean of what is a number, and how many were not one. All None where nothing was.
+
+    The mean alone is None where an infinity is among them, or where it is too large to say.
+    """
     total = math.nan
     if values and math.isfinite(total := sum(values)):  # the usual case: no infinity, nothing that is not a number
         return min(values), max(values), total / len(values), 0
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
         return None, None, None, len(values)
-    mean = math.fsum(value / len(numbers) for value in numbers) if all(map(math.isfinite, numbers)) else None
-    return min(numbers), max(numbers), mean, len(values) - len(numbers)
+    return min(numbers), max(numbers), _mean(numbers), len(values) - len(numbers)
+
+
+def _mean(numbers: Sequence[float]) -> float | None:
+    if not all(map(math.isfinite, numbers)):
+        return None
+    try:
+        return math.fsum(value / len(numbers) for value in numbers)
+    except OverflowError:  # at the very end of the range the last rounding steps out of it
+        return None
 
 
 def buckets_of(
