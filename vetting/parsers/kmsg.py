@@ -97,7 +97,8 @@ _TABLE: tuple[tuple[Kind, Severity, str], ...] = (
     (Kind.NIC, CRITICAL, r"(?P<c>[\w.-]+): transmit queue \d+ timed out"),
     (Kind.NIC, WARNING, r"(?:^|[ :])(?P<c>[a-z][\w.-]{1,15}): (?:NIC )?[Ll]ink is [Dd]own"),
     (Kind.RAID, CRITICAL, r"md/raid\d*:(?P<c>\w+): (?:Disk failure|read error|Operation continuing on)"),
-    (Kind.FILESYSTEM, WARNING, r"(?:EXT4-fs error|XFS|BTRFS error) \(?(?:device )?(?P<c>[\w-]+)\)?.{0,60}(?:error|[Cc]orruption|csum failed)"),
+    (Kind.FILESYSTEM, WARNING, r"EXT4-fs error \(device (?P<c>[\w-]+)\)"),
+    (Kind.FILESYSTEM, WARNING, r"(?:XFS|BTRFS (?:error|warning)) \((?:device )?(?P<c>[\w-]+)\)?.{0,80}(?:[Ee]rror|[Cc]orrupt|csum failed)"),
     (Kind.KERNEL, CRITICAL, r"Kernel panic|BUG: unable to handle|Oops:|kernel BUG at|Internal error:|general protection fault, (?:probably|maybe)"),
     (Kind.CRASH, WARNING, r"(?P<c>[\w.-]{1,40})\[\d+\]: segfault at|traps: (?P<d>[\w.-]{1,40})\[\d+\]"),
 )  # fmt: skip
