@@ -34,6 +34,7 @@ class Line(StrEnum):
     TRANSPORT = "transport"
     SYSTEM = "system disk"
     IN_USE = "in use"
+    RECORDS = "checkpoint or heads"
     WIPE_PROBE = "wipe probe"
 
 
@@ -81,6 +82,7 @@ class DiskIdentity:
     read_only: bool = False
     removable: bool = False
     rotational: bool | None = None
+    zoned: str = ""  # none, host-aware, host-managed
     backing: Backing | None = None
     serial_shared: bool = False  # another device of this machine goes by the same serial (namespaces of one NVMe drive)
 
@@ -186,6 +188,8 @@ def device_objections(disk: DiskIdentity) -> tuple[Objection, ...]:
         objections.append(Objection(Line.KIND, f"{disk.name} is read-only"))
     if disk.removable:
         objections.append(Objection(Line.KIND, f"{disk.name} is removable"))
+    if disk.zoned == "host-managed":
+        objections.append(Objection(Line.KIND, f"{disk.name} is host-managed zoned, which this test cannot write"))
     if disk.kind == "disk" and disk.transport not in LOCAL_TRANSPORTS:
         reason = f"{disk.name} is reached by {disk.transport or 'an unknown transport'}, only local disks are tested"
         objections.append(Objection(Line.TRANSPORT, reason))

@@ -16,6 +16,7 @@ from typing import Any
 from vetting.surface.device import Device
 from vetting.surface.faults import Fault, of_errno
 from vetting.surface.ledger import FaultList, Phase, PhaseLedger, Tally
+from vetting.surface.pattern import base_of
 from vetting.surface.plan import Plan
 from vetting.surface.worker import Vanished, Worker
 
@@ -96,6 +97,7 @@ class Scan:
             max_bad_blocks=self.max_bad_blocks,
             checkpoint_bytes=self.checkpoint_bytes,
         )
+        base_of(self.salt, complement=phase.cycle == 2)  # made once, before the workers all want it at the same moment
         workers = [Worker(self.device, self.plan, phase, self.salt, ledger) for _ in range(self.threads)]
         threads = [
             threading.Thread(target=worker.work, name=f"surface-{phase.kind}", daemon=True) for worker in workers

@@ -46,6 +46,7 @@ def read_identity(fd: int, world: World) -> DiskIdentity:
         read_only=text_of(node / "ro") != "0",
         removable=text_of(node / "removable") not in ("0", ""),
         rotational={"0": False, "1": True}.get(text_of(node / "queue" / "rotational")),
+        zoned=text_of(node / "queue" / "zoned"),
         backing=backing,
         serial_shared=_serial_shared(node, world) if kind == "disk" else False,
     )

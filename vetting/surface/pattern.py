@@ -8,6 +8,7 @@ equal data; the number tells apart what the base repeats. The second cycle write
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import mmap
 import sys
@@ -41,6 +42,7 @@ def address_of(buffer: memoryview) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
+@functools.lru_cache(maxsize=2)  # both cycles of the one scan that a process does; every worker has a copy of its own
 def base_of(salt: bytes, *, complement: bool) -> bytes:
     """The base with block number 0 in every stamp; the same salt gives the same bytes for ever, on every machine."""
     if len(salt) != SALT_BYTES:

@@ -56,9 +56,11 @@ class Program:
         try:
             return action()
         except Refused as refused:
+            if self.signalled and {each.line for each in refused.objections} == {Line.STOP}:
+                return self.voice.result("stopped", f"{self.stop()}; nothing was written")
             return self._refused(refused.objections, refused.disk, **_found(refused))
         except Refusal as refusal:  # a checkpoint or a file of heads that belongs elsewhere
-            return self._refused((Objection(Line.ALLOWLIST, str(refusal)),), None)
+            return self._refused((Objection(Line.RECORDS, str(refusal)),), None)
         except Unreadable as trouble:
             fault = Fault("probe", 0, trouble.offset, 0, *of_errno(trouble.error))
             return self.voice.result("bad", str(trouble), bad_blocks=1, errors=[told_fault(fault)])
@@ -120,8 +122,7 @@ class Program:
             if heads.load(where) != now:
                 reason = f"the heads in {where} were saved with this permit and the disk has changed since"
                 raise Refused((Objection(Line.PERMIT, reason),), admitted.disk) from None
-        saved = Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), standing={})
-        return saved
+        return Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), standing={})
 
     def _binding(self, disk: DiskIdentity) -> Binding:
         return Binding(

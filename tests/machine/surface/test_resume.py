@@ -141,6 +141,7 @@ def test_a_checkpoint_of_another_disk_or_another_scan_is_refused(bench: Bench, s
 
     said = bench.run("scan", scratch.device, bench.permit(scratch), "--checkpoint", str(checkpoint), "--cycles", "2")
     assert said.code == 2 and "another scan (cycles 1)" in said.report.reason
+    assert said.lines == {"checkpoint or heads"}
     with bench.scratch() as other:
         before = other.digest()
         said = bench.run("scan", other.device, bench.permit(other), "--checkpoint", str(checkpoint))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.machine.surface.loops import MIB, Bench, Said, Scratch, tool
+from tests.machine.surface.loops import MIB, Bench, Said, Scratch, environment, tool
 from vetting.domain.permit import Permit
 from vetting.domain.seal import new_key, sign
+from vetting.parsers.surface import parse
 
 pytestmark = pytest.mark.machine
 
@@ -224,3 +227,30 @@ def test_a_sample_promises_and_verifies_only_the_sample(bench: Bench, scratch: S
     assert said.code == 0 and said.report.clean
     assert said.report.covered_bytes == 16 * MIB == said.report.bytes_verified
     assert said.row["whole"] is False
+
+
+def test_a_disk_of_22_terabytes_is_sampled_to_its_very_end_in_little_memory(bench: Bench) -> None:
+    size = 22 * 10**12 // 4096 * 4096 + 512
+    try:
+        with bench.scratch(size) as disk:
+            argv = bench.argv("scan", disk.device, bench.permit(disk), "--sample", str(64 * MIB), "--cycles", "2")
+            with (bench.folder / "said").open("w+") as said:
+                process = subprocess.Popen(argv, stdout=said, env=environment())
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+    except OSError as error:
+        pytest.skip(f"no room here for a sparse file of 22 TB: {error}")
+    report = parse((bench.folder / "said").read_text())
+
+    assert process.returncode == 0, report
+    # The disk ends within its last chunk, so the sample is a little smaller than asked for, and says so.
+    assert report.clean and 62 * MIB < report.covered_bytes <= 64 * MIB
+    assert report.disk and report.disk.size_bytes == size
+    print(f"peak memory {used.ru_maxrss // 1024} MiB")
+    assert used.ru_maxrss < 120 * 1024
+
+
+def test_the_program_is_a_hidden_verb_with_help() -> None:
+    shown = tool(sys.executable, "-m", "vetting", "surface", "--help").stdout
+    assert "--non-destructive" in shown and "restore-heads" in shown
+    assert "surface" not in tool(sys.executable, "-m", "vetting", "--help").stdout.split("`vetting")[0]

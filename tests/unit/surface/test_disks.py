@@ -87,6 +87,7 @@ def test_blanks_around_a_serial_and_the_spelling_of_a_wwn_do_not_matter() -> Non
         ({"kind": "other"}, Line.KIND),
         ({"read_only": True}, Line.KIND),
         ({"removable": True}, Line.KIND),
+        ({"zoned": "host-managed"}, Line.KIND),
         *(
             ({"transport": way}, Line.TRANSPORT)
             for way in ("usb", "iscsi", "fc", "nvme-tcp", "nvme-fc", "virtual", "", "loop")
