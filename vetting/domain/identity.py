@@ -40,8 +40,9 @@ def _macs_of(identity: Identity) -> set[str]:
     return {mac_of(mac) for mac in identity.macs} - {""}
 
 
-def _serials_of(identity: Identity) -> set[str]:
-    return {known(serial) for serial in identity.disk_serials} - {""}
+def _serials_of(identity: Identity) -> dict[str, str]:
+    """Serials as compared -> as written."""
+    return {known(serial): serial for serial in identity.disk_serials if known(serial)}
 
 
 def _agrees(record: Identity, found: Identity) -> bool:
@@ -63,7 +64,7 @@ def _macs(record: Identity, found: Identity) -> Iterator[str]:
 
 def _disks(record: Identity, found: Identity, *, writes: bool) -> Iterator[str]:
     wants, has = _serials_of(record), _serials_of(found)
-    if not wants or not has or (not writes and wants & has):
+    if not wants or not has or (not writes and wants.keys() & has.keys()):
         return
-    for serial in sorted(wants - has):
-        yield f"the disk {serial} on record is not in this machine"
+    for name in sorted(wants.keys() - has.keys()):
+        yield f"the disk {wants[name]} on record is not in this machine"

@@ -8,7 +8,7 @@ import re
 # two SMBIOS UUIDs that board makers left the same on every board.
 PLACEHOLDERS = frozenset(
     {
-        "tobefilledbyo.e.m.",
+        "tobefilledbyo.e.m",
         "tobefilledbyoem",
         "notspecified",
         "notavailable",
@@ -33,7 +33,7 @@ PLACEHOLDERS = frozenset(
         "nodimminstalled",
         "undefined",
         "invalid",
-        "o.e.m.",
+        "o.e.m",
         "oem",
         "0123456789",
         "1234567890",
@@ -52,7 +52,7 @@ def plain(text: str) -> str:
 def known(text: str) -> str:
     """The text as compared; empty where it is a placeholder and thus says nothing."""
     bare = plain(text)
-    if bare in PLACEHOLDERS or not bare.strip("0-:.x") or not bare.strip("f-:."):
+    if bare.rstrip(".") in PLACEHOLDERS or not bare.strip("0-:.x") or not bare.strip("f-:."):
         return ""
     return bare
 

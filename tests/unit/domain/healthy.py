@@ -55,7 +55,7 @@ SPEC = ExpectedSpec(
     dimm_count=8,
     dimm_serials=tuple(f"DIMM{n}" for n in range(1, 9)),
     disks=(DISK, DISK2),
-    nics=(ExpectedNic(mac=MAC, speed_mb_s=25000),),
+    nics=(ExpectedNic(mac=MAC, speed_mb_s=25000), ExpectedNic(mac=MAC2)),
     gpu_count=1,
     gpu_models=("NVIDIA A2",),
     psu_count=2,
