@@ -1,0 +1,117 @@
+"""`vetting surface scan` on one disk: how it is started, followed and judged. The safety lines stand inside that program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vetting.domain.outcome import ToolRun, Verdict
+from vetting.domain.permit import SCRATCH
+from vetting.parsers.errors import ParseError
+from vetting.parsers.hwmon import slug
+from vetting.parsers.surface import Report, SurfaceOutcome, SurfaceProgress, parse, parse_progress
+from vetting.stages.base import Deps
+from vetting.stages.disk_paths import UNEXPECTED, Device
+
+MIB = 1024 * 1024
+START_S = 300.0  # a scan's own look, the heads, the checkpoint; not part of its rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of each disk. `sample_bytes` 0: the whole disk."""
+
+    sample_bytes: int
+    cycles: int
+    floor_mb_s: float  # slower is past the deadline
+
+    def promised(self, size_bytes: int) -> int:
+        return min(size_bytes, self.sample_bytes) if self.sample_bytes else size_bytes
+
+    def limit_s(self, size_bytes: int) -> float:
+        """Seconds after which a scan is slower than the floor."""
+        return START_S + 2 * self.cycles * self.promised(size_bytes) / (self.floor_mb_s * 1e6)
+
+
+@dataclass
+class Scanned:
+    """A scan while it goes and when it has ended."""
+
+    device: Device
+    verdict: Verdict = Verdict.PASS
+    reason: str = ""
+    report: Report | None = None
+    done_bytes: int = 0  # by its progress lines, over all passes
+    of_bytes: int = 0
+    rate_mib_s: float = 0.0
+    phase: str = ""
+
+    def hear(self, progress: SurfaceProgress, cycles: int) -> None:
+        passes_before = 2 * (progress.cycle - 1) + (progress.phase == "verify")
+        self.done_bytes = passes_before * progress.of_bytes + progress.done_bytes
+        self.of_bytes = 2 * cycles * progress.of_bytes
+        self.rate_mib_s, self.phase = progress.mib_s, progress.phase
+
+
+async def scan(
+    deps: Deps, device: Device, asked: Asked, permit: str, tell: Callable[[Scanned], None] = lambda _: None
+) -> Scanned:
+    """Scans one disk behind the gate. `permit` is the path of the signed permit; `tell` is called at each progress line."""
+    job, name = deps.job, f"surface-{slug(device.disk.serial)}"
+    argv = [*deps.own_program("surface"), "scan", "--disk", device.path, "--permit", permit]
+    argv += ["--permit-key", job.permit_key, "--run-id", str(job.run_id), "--host-id", job.host]
+    argv += ["--cycles", str(asked.cycles), "--heads-dir", deps.scratch(name).rpartition("/")[0] or "/"]
+    argv += [*(("--sample", str(asked.sample_bytes)) if asked.sample_bytes else ())]
+    argv += ["--checkpoint", deps.scratch(f"{name}.checkpoint")]
+    done = Scanned(device)
+
+    def on_line(stream: str, line: str) -> None:
+        try:
+            progress = parse_progress(line) if stream == "stdout" else None
+        except ParseError:
+            return  # the result is what is judged
+        if progress:
+            done.hear(progress, asked.cycles)
+            tell(done)
+
+    limit_s = asked.limit_s(device.size_bytes)
+    ran = await deps.run(argv, limit_s=limit_s, on_line=on_line, heavy=True, keep=f"{name}.json")
+    done.verdict, done.reason = _judged(done, ran, asked)
+    return done
+
+
+def _judged(done: Scanned, ran: ToolRun, asked: Asked) -> tuple[Verdict, str]:
+    """Good when it says so and its numbers, its size and its disk agree with what was asked for."""
+    unread = ""
+    try:
+        done.report = parse(ran.stdout)
+    except ParseError as why:
+        unread = str(why)
+    if ran.timed_out:
+        rate = done.done_bytes / ran.elapsed_s / 1e6
+        slow = (
+            f"the surface test took more than {ran.elapsed_s:.0f} s: {rate:.1f} MB/s, floor {asked.floor_mb_s:g} MB/s"
+        )
+        return (Verdict.FAIL if done.rate_mib_s > 0 else Verdict.ERROR), slow
+    if done.report is None:
+        return Verdict.ERROR, f"the surface test {ran.how_it_ended}: {unread}"
+    return judge(done.device, done.report, asked, exit_code=ran.exit_code)
+
+
+def judge(device: Device, report: Report, asked: Asked, *, exit_code: int | None) -> tuple[Verdict, str]:
+    """Verdict and reason of a scan that ended by itself."""
+    promised = asked.promised(device.size_bytes)
+    if report.outcome in (SurfaceOutcome.BAD, SurfaceOutcome.VANISHED):
+        first = f", the first at byte {report.errors[0].offset}: {report.errors[0].detail}" if report.errors else ""
+        return Verdict.FAIL, f"surface: {report.reason}{first}"
+    if report.unexpected_data:
+        return Verdict.ERROR, f"{UNEXPECTED}: {', '.join(report.hits)}"
+    if not report.clean or exit_code != 0:
+        return Verdict.ERROR, f"the surface test ended as {report.outcome} (exit {exit_code}): {report.reason}"
+    if report.disk is None or report.disk.size_bytes != device.size_bytes:
+        return Verdict.ERROR, "the surface test was of a disk of another size"
+    if report.cycles != asked.cycles or not report.covered_bytes >= promised - MIB:
+        return Verdict.ERROR, f"the surface test covered {report.covered_bytes} of {promised} bytes"
+    if report.direct is not True and device.disk.kind != SCRATCH:
+        return Verdict.ERROR, "the surface test went through the page cache, not to the disk"
+    return Verdict.PASS, ""
