@@ -107,10 +107,8 @@ class Burn:
             )
         grown = growth(kills, oom_kills(deps))
         if grown is None or grown > 0:
-            why = (
-                f"the kernel killed {grown:.0f} processes" if grown else "the kernel's count of OOM kills is unreadable"
-            )
-            memory.fail(Verdict.ERROR, f"{why} while the load ran")
+            told = f"the kernel killed {grown:.0f} processes" if grown else "the count of OOM kills was unreadable"
+            memory.fail(Verdict.ERROR, f"{told} while the load ran")
         _overlapped(deps, parts)
         for cpu_number, share in sorted(seen.busy.items()):
             if cpu.verdict is Verdict.PASS and not share >= BUSY_ENOUGH:

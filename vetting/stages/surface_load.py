@@ -107,7 +107,8 @@ def judge(device: Device, report: Report, asked: Asked, *, exit_code: int | None
     if report.unexpected_data:
         return Verdict.ERROR, f"{UNEXPECTED}: {', '.join(report.hits)}"
     if not report.clean or exit_code != 0:
-        return Verdict.ERROR, f"the surface test ended as {report.outcome} (exit {exit_code}): {report.reason}"
+        why = report.reason or "its numbers do not agree"
+        return Verdict.ERROR, f"the surface test ended as {report.outcome} (exit {exit_code}): {why}"
     if report.disk is None or report.disk.size_bytes != device.size_bytes:
         return Verdict.ERROR, "the surface test was of a disk of another size"
     if report.cycles != asked.cycles or not report.covered_bytes >= promised - MIB:
