@@ -26,7 +26,9 @@ import argparse, sys
 from vetting.verbs import surface
 parser = argparse.ArgumentParser()
 surface.add_arguments(parser)
-sys.exit(surface.main(parser.parse_args()))
+status = surface.main(parser.parse_args())
+print(*[line for line in open("/proc/self/status") if line.startswith("VmHWM")], file=sys.stderr)
+sys.exit(status)
 """
 
 
@@ -46,6 +48,11 @@ class Said:
     def row(self) -> dict[str, Any]:
         row: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
         return row
+
+    @property
+    def peak_kib(self) -> int:
+        """The most memory it held at once; the kernel's own figure since the program was started."""
+        return int(self.stderr.rpartition("VmHWM:")[2].split()[0])
 
     @property
     def lines(self) -> set[str]:
