@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from vetting.domain.difference import Difference
 from vetting.domain.inventory import Inventory
 from vetting.domain.naming import known, mac_of
 from vetting.domain.outcome import Severity
-from vetting.domain.specdiff import KERNEL_SHARE, Difference, installed_bytes
+from vetting.domain.specdiff import KERNEL_SHARE, installed_bytes
 
 
 def changes(before: Inventory, after: Inventory) -> tuple[Difference, ...]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from vetting.domain.difference import Difference
 from vetting.domain.hostspec import FirmwarePin
 from vetting.domain.inventory import FirmwareItem
 from vetting.domain.naming import known
 from vetting.domain.outcome import Severity
-from vetting.domain.specdiff import Difference
 
 EVERY = "*"
 _PIECE = re.compile(r"0x[0-9a-f]+|\d+|[a-z]+")
@@ -62,8 +62,8 @@ def check_pins(
 ) -> tuple[Difference, ...]:
     """Every pin that is not met. A pin by identifier goes before one fanned out over the same component.
 
-    `severities`: the spec's own, `firmware` or `firmware.<component>`. `unreadable`: component -> why its firmware could
-    not be read; a pin on such a component is unknown, which asks for an ERROR, not a FAIL.
+    `severities`: the spec's own, `firmware` or `firmware.<component>`. `unreadable`: component, or the program that tells it, -> why its firmware
+    could not be read; a pin on such a component is unknown, which asks for an ERROR, not a FAIL.
     """
     snapshot, wanted = tuple(items), tuple(pins)
     rows: list[Difference] = []
@@ -77,7 +77,7 @@ def check_pins(
             parts = [item for item in snapshot if item.component == pin.component and _plain(item) == _bare(pin)]
         severity = _severity(pin.component, severities or {})
         if not parts:
-            rows.append(_absent(pin, severity, (unreadable or {}).get(pin.component, "")))
+            rows.append(_absent(pin, severity, _unread(pin.component, unreadable or {})))
         rows += [row for item in parts if (row := _judge(pin, item, severity)) is not None]
     return tuple(rows)
 
@@ -98,6 +98,22 @@ def _plain(item: FirmwareItem) -> str:
 def _severity(component: str, severities: Mapping[str, str]) -> Severity:
     word = severities.get(f"firmware.{component}") or severities.get("firmware") or ""
     return Severity(word) if word in tuple(Severity) else Severity.CRITICAL
+
+
+# Without an answer of these programs a component is unknown, not absent.
+READ_BY = {
+    "bios": "dmidecode",
+    "bmc": "ipmitool",
+    "nic": "ethtool",
+    "nvme": "nvme",
+    "disk": "smartctl",
+    "hba": "lspci",
+    "gpu": "nvidia-smi",
+}
+
+
+def _unread(component: str, unreadable: Mapping[str, str]) -> str:
+    return unreadable.get(component) or unreadable.get(READ_BY.get(component, ""), "")
 
 
 def _absent(pin: FirmwarePin, severity: Severity, why: str) -> Difference:

@@ -7,14 +7,14 @@ value that was read and is wrong asks for a FAIL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
+from vetting.domain.difference import SEVERITIES, Difference, Rows, severity_mistake, verdict_of
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec
 from vetting.domain.identity import identity_conflicts
 from vetting.domain.inventory import FoundDisk, FoundNic, Inventory
-from vetting.domain.naming import known, mac_of, plain, same_wwn
-from vetting.domain.outcome import Severity, Verdict
+from vetting.domain.naming import known, mac_of, same_wwn
+from vetting.domain.outcome import Severity
 
 __all__ = [
     "SEVERITIES",
@@ -31,54 +31,6 @@ MIB = 1024**2
 GIB = 1024**3
 KERNEL_SHARE = 0.04  # of the memory that firmware and kernel keep to themselves before MemTotal is counted
 KERNEL_KEEPS_BYTES = 256 * MIB  # and at least this
-
-SEVERITIES: Mapping[str, Severity] = {
-    "manufacturer": Severity.WARNING,
-    "product": Severity.CRITICAL,
-    "system_serial": Severity.CRITICAL,
-    "cpu_model": Severity.CRITICAL,
-    "cpu_sockets": Severity.CRITICAL,
-    "cpu_threads": Severity.CRITICAL,
-    "cpu_threads.more": Severity.WARNING,
-    "memory_bytes": Severity.CRITICAL,
-    "memory_bytes.more": Severity.WARNING,
-    "memory_usable": Severity.CRITICAL,
-    "dimm_count": Severity.CRITICAL,
-    "dimm_count.more": Severity.WARNING,
-    "dimm.missing": Severity.CRITICAL,
-    "dimm.extra": Severity.WARNING,
-    "disk.missing": Severity.CRITICAL,
-    "disk.extra": Severity.WARNING,
-    "disk.twice": Severity.WARNING,
-    "disk.size": Severity.CRITICAL,
-    "disk.model": Severity.WARNING,
-    "disk.wwn": Severity.CRITICAL,
-    "nic.missing": Severity.CRITICAL,
-    "nic.extra": Severity.INFO,
-    "nic.speed": Severity.CRITICAL,
-    "nic.neighbour": Severity.WARNING,
-    "gpu_count": Severity.CRITICAL,
-    "gpu_count.more": Severity.WARNING,
-    "gpu_models": Severity.CRITICAL,
-    "psu_count": Severity.CRITICAL,
-    "psu_count.more": Severity.WARNING,
-    "firmware": Severity.CRITICAL,
-}
-"""What each field weighs unless the spec's `severities` says otherwise. `.more` is a surplus."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One row of the comparison. `unknown`: it could not be read, so nobody is accused but us."""
-
-    field: str
-    component: str  # disk:<serial>, nic:<mac>, host … as everywhere
-    expected: str
-    found: str
-    severity: Severity
-    text: str
-    unknown: bool = False
-
 
 # Without an answer of these programs a topic is unknown, not empty.
 TOLD_BY = {
@@ -102,66 +54,10 @@ def unreadable(inventory: Inventory, topic: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Collects differences with the severities of one spec."""
-
-    overrides: Mapping[str, str]
-    rows: list[Difference] = field(default_factory=list)
-
-    def add(
-        self, name: str, component: str, expected: object, found: object, text: str, *, unknown: bool = False
-    ) -> None:
-        severity = Severity.CRITICAL if unknown else SEVERITIES[name]
-        if name in self.overrides:
-            severity = Severity(self.overrides[name])
-        self.rows.append(
-            Difference(
-                field=name,
-                component=component,
-                expected=str(expected),
-                found="" if unknown else str(found),
-                severity=severity,
-                text=text,
-                unknown=unknown,
-            )
-        )
-
-    def unread(self, name: str, component: str, expected: object, why: str = "") -> None:
-        because = f" ({why})" if why else ""
-        self.add(
-            name,
-            component,
-            expected,
-            "",
-            f"{name} is pinned to {expected} and could not be read{because}",
-            unknown=True,
-        )
-
-    def same(self, name: str, expected: str, found: str) -> None:
-        """A pinned text."""
-        if not expected:
-            return
-        if not known(found):
-            self.unread(name, "host", expected)
-        elif plain(expected) != known(found):
-            self.add(name, "host", expected, found, f"{name} is {found!r}, expected {expected!r}")
-
-    def count(self, name: str, component: str, expected: int | None, found: int | None, why: str = "") -> None:
-        """A pinned number; fewer weighs more than a surplus. `found` None: unreadable."""
-        if expected is None:
-            return
-        if found is None:
-            self.unread(name, component, expected, why)
-        elif found != expected:
-            row = f"{name}.more" if found > expected and f"{name}.more" in SEVERITIES else name
-            self.add(row, component, expected, found, f"{name} is {found}, expected {expected}")
-
-
 def compare(spec: ExpectedSpec, inventory: Inventory) -> tuple[Difference, ...]:
     """Every way in which the host is not what its spec pins. Firmware pins: `vetting.domain.firmware`."""
     valid = {name: word for name, word in spec.severities.items() if not severity_mistake(name, word)}
-    rows = _Rows(valid)
+    rows = Rows(valid)
     rows.same("manufacturer", spec.manufacturer, inventory.manufacturer)
     rows.same("product", spec.product, inventory.product)
     rows.same("system_serial", spec.system_serial, inventory.identity.system_serial)
@@ -176,20 +72,11 @@ def compare(spec: ExpectedSpec, inventory: Inventory) -> tuple[Difference, ...]:
     return (*rows.rows, *(_odd_severity(text) for text in bad))
 
 
-def severity_mistake(name: str, word: str) -> str:
-    """What is wrong with one row of a spec's `severities`, or empty."""
-    if name not in SEVERITIES and not re.fullmatch(r"firmware\.[a-z]+", name):
-        return f"severities names {name!r}, which is no field; fields are {', '.join(SEVERITIES)}"
-    if word not in tuple(Severity):
-        return f"the severity of {name} is {word!r}; it must be one of {', '.join(Severity)}"
-    return ""
-
-
 def _odd_severity(text: str) -> Difference:
     return Difference(field="severities", component="host", expected="", found="", severity=Severity.WARNING, text=text)
 
 
-def _cpu(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _cpu(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     cpu, why = inventory.cpu, unreadable(inventory, "cpu")
     rows.same("cpu_model", spec.cpu_model, cpu.model)
     rows.count("cpu_sockets", "cpu", spec.cpu_sockets or None, cpu.sockets if cpu.sockets > 0 else None, why)
@@ -202,7 +89,7 @@ def installed_bytes(inventory: Inventory) -> int | None:
     return sum(sizes) if sizes and all(size > 0 for size in sizes) else None
 
 
-def _memory(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _memory(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     """DIMMs by their sum exactly; MemTotal, where DMI is silent, less what firmware and kernel keep.
 
     A missing DIMM of 24 is 4.2 % of the memory, so the tolerance must stay below that.
@@ -231,7 +118,7 @@ def _memory(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
         rows.add("memory_usable", "memory", installed, total, text)
 
 
-def _dimms(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _dimms(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     why = unreadable(inventory, "dimms")
     fitted = None if inventory.dimms is None else [dimm for dimm in inventory.dimms if dimm.size_bytes > 0]
     rows.count("dimm_count", "memory", spec.dimm_count or None, None if fitted is None else len(fitted), why)
@@ -266,7 +153,7 @@ def find_disk(disk: ExpectedDisk, found: Iterable[FoundDisk]) -> FoundDisk | Non
     return None
 
 
-def _disks(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _disks(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     expected = [disk for disk in spec.disks if disk.kind == "disk"]
     found = [disk for disk in inventory.disks if disk.transport != "loop"]
     if not expected:
@@ -294,7 +181,7 @@ def _disks(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
             rows.add("disk.extra", f"disk:{one.serial or one.name}", "not there", one.serial or one.name, text)
 
 
-def _one_disk(rows: _Rows, disk: ExpectedDisk, found: FoundDisk) -> None:
+def _one_disk(rows: Rows, disk: ExpectedDisk, found: FoundDisk) -> None:
     component = f"disk:{disk.serial}"
     if disk.size_bytes:
         if not found.size_bytes > 0:
@@ -317,7 +204,7 @@ def _one_disk(rows: _Rows, disk: ExpectedDisk, found: FoundDisk) -> None:
             rows.unread("disk.model", component, disk.model)
 
 
-def _nics(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _nics(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     if not spec.nics:
         return
     why = unreadable(inventory, "nics")
@@ -337,7 +224,7 @@ def _nics(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
             )
 
 
-def _one_nic(rows: _Rows, nic: ExpectedNic, found: FoundNic) -> None:
+def _one_nic(rows: Rows, nic: ExpectedNic, found: FoundNic) -> None:
     component = f"nic:{nic.mac}"
     if nic.speed_mb_s:
         if found.link is False:
@@ -355,7 +242,7 @@ def _one_nic(rows: _Rows, nic: ExpectedNic, found: FoundNic) -> None:
             rows.unread("nic.neighbour", component, nic.neighbour, "no LLDP neighbour heard")
 
 
-def _gpus(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
+def _gpus(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     why = unreadable(inventory, "gpus")
     rows.count("gpu_count", "gpu", spec.gpu_count, None if why else len(inventory.gpus), why)
     if not spec.gpu_models:
@@ -369,11 +256,3 @@ def _gpus(rows: _Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
             left.remove(known(model))
         else:
             rows.add("gpu_models", "gpu", model, "not found", f"a GPU {model} is missing")
-
-
-def verdict_of(differences: Iterable[Difference]) -> Verdict:
-    """FAIL where a critical difference was measured, ERROR where one could not be read, else PASS."""
-    critical = [row for row in differences if row.severity is Severity.CRITICAL]
-    if any(not row.unknown for row in critical):
-        return Verdict.FAIL
-    return Verdict.ERROR if critical else Verdict.PASS
