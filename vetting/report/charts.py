@@ -1,0 +1,378 @@
+"""Charts as geometry: where each line, label and mark of an inline SVG stands. The template draws them.
+
+Each series is a band from the lowest to the highest sample of every stretch with the mean in it, so that a peak of one
+sample among a million still shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+from vetting.report.model import BreachShown, Curve, Curves, Point, Report, ThresholdShown
+from vetting.report.text import duration, number
+
+WIDTH, HEIGHT = 760, 250
+LEFT, RIGHT, TOP, BOTTOM = 62, 12, 30, 34
+TRACES = 10  # drawn one by one in a chart; further series are one band together, and all stand in the legend
+POINTS_IN_ALL = 30_000  # of all charts: about a megabyte of paths
+GAP_STRIDES = 4  # so many times the usual distance between samples is a gap in the line
+
+TITLES = {
+    "temp": "Temperatures",
+    "power": "Power",
+    "volt": "Voltages",
+    "curr": "Currents",
+    "fan": "Fans",
+    "net": "Network",
+    "disk": "Disks",
+    "cpu": "Processor",
+    "memory": "Memory",
+    "gpu": "GPU",
+    "psu": "Power supply",
+    "edac": "Memory errors",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    at: float  # x or y
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shade:
+    """A stretch of the time axis: a stage's attempt, or a breach."""
+
+    x: float
+    width: float
+    label: str
+    title: str
+    odd: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    y: float
+    label: str
+    above: bool  # where the label stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    x: float
+    y: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """`place` counts from 0 and chooses colour and dashes; None is the band of all further series together."""
+
+    name: str
+    place: int | None
+    band: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the legend."""
+
+    name: str
+    place: int | None
+    low: str
+    mean: str
+    high: str
+    samples: int
+    not_numbers: int
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    key: str
+    title: str
+    unit: str
+    description: str
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    stages: tuple[Shade, ...]
+    breach_spans: tuple[Shade, ...]
+    breaches: tuple[Breach, ...]
+    limits: tuple[Limit, ...]
+    off_scale: tuple[str, ...]  # limits too far away to be drawn
+    traces: tuple[Trace, ...]
+    legend: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Time and value to the chart's coordinates."""
+
+    begin_ms: float
+    span_ms: float
+    low: float
+    high: float
+
+    def x(self, at_ms: float) -> float:
+        share = (at_ms - self.begin_ms) / self.span_ms
+        return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+
+def charts(report: Report) -> tuple[Chart, ...]:
+    """One chart for each family and unit of series, thermals, power and throughput first."""
+    if report.curves is None:
+        return ()
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in report.curves.series:
+        groups.setdefault((curve.name.partition(".")[0], curve.unit), []).append(curve)
+    order = {family: number for number, family in enumerate(TITLES)}
+    keys = sorted(groups, key=lambda key: (order.get(key[0], len(order)), key))
+    factor = _factor(groups.values())
+    return tuple(_chart(key, groups[key], report, factor) for key in keys)
+
+
+def _factor(groups: Iterable[Sequence[Curve]]) -> int:
+    """How many stretches are merged into one, so that many charts stay as small as few."""
+    points = sum(sum(sorted((len(curve.points) for curve in group), reverse=True)[: TRACES + 1]) for group in groups)
+    return max(1, math.ceil(points / POINTS_IN_ALL))
+
+
+def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int) -> Chart:
+    family, unit = key
+    curves = report.curves
+    assert curves is not None
+    names = {curve.name for curve in group}
+    breaches = [one for one in report.breaches if one.series in names]
+    rows = [row for row in report.thresholds if any(fnmatchcase(name, row.series) for name in names)]
+    ranked = _ranked(group, {one.series for one in breaches})
+    drawn, others = ranked[:TRACES], ranked[TRACES:]
+    scale, off_scale = _scale(group, curves, rows, breaches)
+    traces = [_trace(curve.name, place, curve, scale, curves, factor) for place, curve in enumerate(drawn)]
+    if others:
+        together = _together(others)
+        traces.insert(0, _trace(f"{len(others)} further series", None, together, scale, curves, factor))
+    places = {curve.name: place for place, curve in enumerate(drawn)}
+    title = f"{TITLES.get(family, family)}{f' ({number(None, unit)[len(number(None)) :].strip()})' if unit else ''}"
+    return Chart(
+        key=f"{family}-{unit}",
+        title=title,
+        unit=unit,
+        description=_description(title, group, breaches, curves),
+        y_ticks=tuple(Tick(at=scale.y(value), label=number(value)) for value in _steps(scale.low, scale.high)),
+        x_ticks=tuple(_time_ticks(scale)),
+        stages=tuple(_stages(report, scale)),
+        breach_spans=tuple(_spans(breaches, scale)),
+        breaches=tuple(_marks(breaches, scale)),
+        limits=tuple(_limits(rows, scale)),
+        off_scale=off_scale,
+        traces=tuple(traces),
+        legend=tuple(_entry(curve, places.get(curve.name), breaches) for curve in sorted(group, key=_highest)),
+    )
+
+
+def _highest(curve: Curve) -> tuple[float, str]:
+    return (-(curve.high if curve.high is not None else -math.inf), curve.name)
+
+
+def _ranked(group: list[Curve], broken: set[str]) -> list[Curve]:
+    """Those that broke a limit first, then the highest first."""
+    return sorted(group, key=lambda curve: (curve.name not in broken, *_highest(curve)))
+
+
+def _scale(
+    group: list[Curve], curves: Curves, rows: list[ThresholdShown], breaches: list[BreachShown]
+) -> tuple[_Scale, tuple[str, ...]]:
+    values = [value for curve in group for value in (curve.low, curve.high) if value is not None]
+    values += [one.worst for one in breaches if one.worst is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    reach = max(high - low, abs(high), abs(low), 1e-9)  # a limit as far away as this still belongs into the picture
+    limits = [row.limit for row in rows if row.limit is not None and low - reach <= row.limit <= high + reach]
+    far = [row for row in rows if row.limit is not None and row.limit not in limits]
+    low, high = min([low, *limits]), max([high, *limits])
+    if 0 <= low <= (high - low) * 0.6:
+        low = 0.0  # an axis from zero where it costs little
+    margin = (high - low) * 0.06 or max(abs(high) * 0.05, 0.5)
+    low, high = (low - margin if low != 0 else low), high + margin
+    begin_ms, end_ms = curves.begin_at * 1000, curves.end_at * 1000
+    scale = _Scale(begin_ms=begin_ms, span_ms=max(end_ms - begin_ms, 1.0), low=low, high=high)
+    return scale, tuple(f"{row.series} {row.op} {number(row.limit)}" for row in far)
+
+
+def _steps(low: float, high: float) -> Iterator[float]:
+    """Round values, five or so."""
+    rough = (high - low) / 5
+    power = 10 ** math.floor(math.log10(rough))
+    step = next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
+    count = math.ceil(low / step)
+    while count * step <= high:
+        yield float(f"{count * step:.10g}")
+        count += 1
+
+
+TIME_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+
+
+def _time_ticks(scale: _Scale) -> Iterator[Tick]:
+    span_s = scale.span_ms / 1000
+    step_s = next((step for step in TIME_STEPS_S if span_s / step <= 8), 7 * 86400)
+    at_s = 0
+    while at_s <= span_s:
+        label = f"{at_s // 3600}:{at_s % 3600 // 60:02d}:{at_s % 60:02d}"
+        yield Tick(at=scale.x(scale.begin_ms + at_s * 1000), label=label)
+        at_s += step_s
+
+
+def _stages(report: Report, scale: _Scale) -> Iterator[Shade]:
+    number_of = {stage.name: place for place, stage in enumerate(report.stages, start=1)}
+    attempts = sorted(
+        ((one.started_at, stage.name, one) for stage in report.stages for one in stage.attempts), key=lambda row: row[0]
+    )
+    end_ms = scale.begin_ms + scale.span_ms
+    for place, (started_at, name, one) in enumerate(attempts):
+        ended_ms = end_ms if one.ended_at is None else one.ended_at * 1000
+        if ended_ms <= scale.begin_ms or started_at * 1000 >= end_ms:
+            continue
+        x, right = scale.x(started_at * 1000), scale.x(ended_ms)
+        again = f" #{one.attempt}" if one.attempt > 1 else ""
+        label = name + again
+        if len(label) * 6.2 > right - x:
+            label = str(number_of[name]) if right - x > 14 else ""
+        yield Shade(
+            x=x, width=max(right - x, 0.5), label=label, title=f"{name}, attempt {one.attempt}", odd=bool(place % 2)
+        )
+
+
+def _spans(breaches: list[BreachShown], scale: _Scale) -> Iterator[Shade]:
+    for one in breaches:
+        x, right = scale.x(one.first_at * 1000), scale.x(one.last_at * 1000)
+        yield Shade(x=x, width=max(right - x, 1.5), label="", title=f"breach: {one.text}")
+
+
+def _marks(breaches: list[BreachShown], scale: _Scale) -> Iterator[Breach]:
+    for one in breaches:
+        middle = scale.x((one.first_at + one.last_at) * 500)
+        y = TOP + 6.0 if one.worst is None else scale.y(one.worst)
+        yield Breach(x=middle, y=max(y, TOP + 6.0), title=f"breach: {one.text}")
+
+
+def _limits(rows: list[ThresholdShown], scale: _Scale) -> Iterator[Limit]:
+    seen: set[tuple[str, float]] = set()
+    for row in rows:
+        if row.limit is None or not scale.low <= row.limit <= scale.high or (row.op, row.limit) in seen:
+            continue
+        seen.add((row.op, row.limit))
+        y = scale.y(row.limit)
+        yield Limit(y=y, label=f"limit {row.op} {number(row.limit)} ({row.severity})", above=y - TOP > 16)
+
+
+def _trace(name: str, place: int | None, curve: Curve, scale: _Scale, curves: Curves, factor: int) -> Trace:
+    bands, lines = [], []
+    stretch_ms = curves.stretch_s * 1000 * factor
+    for run in _unbroken(merged(curve.points, factor), stretch_ms):
+        tops = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(high)) for at, _, high, _ in run]
+        floors = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(low)) for at, low, _, _ in run]
+        means = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(mean)) for at, _, _, mean in run]
+        lines.append(_path(means))
+        if tops != floors:
+            bands.append(_path([*tops, *reversed(floors)]) + "Z")
+    return Trace(name=name, place=place, band="".join(bands), line="" if place is None else "".join(lines))
+
+
+def merged(points: Sequence[Point], factor: int) -> Sequence[Point]:
+    """`factor` stretches as one; lowest and highest stay what they are."""
+    if factor <= 1:
+        return points
+    return [_merge(points[at : at + factor]) for at in range(0, len(points), factor)]
+
+
+def _merge(some: Sequence[Point]) -> Point:
+    lows = [low for _, low, _, _ in some if low is not None]
+    highs = [high for _, _, high, _ in some if high is not None]
+    means = [mean for _, _, _, mean in some if mean is not None]
+    return (
+        some[0][0],
+        min(lows, default=None),
+        max(highs, default=None),
+        sum(means) / len(means) if means else None,
+    )
+
+
+Solid = tuple[int, float, float, float]
+
+
+def _unbroken(points: Sequence[Point], stretch_ms: float) -> Iterator[list[Solid]]:
+    """Runs of points without a gap between them: a line is never drawn over time that nobody measured."""
+    solid: list[Solid] = []
+    for at, low, high, mean in points:
+        if low is not None and high is not None:
+            solid.append((at, low, high, (low + high) / 2 if mean is None else mean))
+    strides = sorted(after[0] - before[0] for before, after in pairwise(solid))
+    usual_ms = strides[len(strides) // 2] if strides else stretch_ms
+    longest_ms = max(usual_ms, stretch_ms) * GAP_STRIDES
+    run: list[Solid] = []
+    for point in solid:
+        if run and point[0] - run[-1][0] > longest_ms:
+            yield run
+            run = []
+        run.append(point)
+    if run:
+        yield run
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    if len(places) == 1:  # a dot: a round cap on a line without length
+        x, y = places[0]
+        return f"M{x:.1f} {y:.1f}h.01"
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+
+
+def _together(others: Sequence[Curve]) -> Curve:
+    """The band of several series: their lowest and highest at each time."""
+    by_time: dict[int, list[Point]] = {}
+    for curve in others:
+        for point in curve.points:
+            by_time.setdefault(point[0], []).append(point)
+    first = others[0]
+    points = tuple((at, *_merge(some)[1:]) for at, some in sorted(by_time.items()))
+    return Curve(
+        name="",
+        unit=first.unit,
+        samples=sum(curve.samples for curve in others),
+        not_numbers=0,
+        low=first.low,
+        high=first.high,
+        mean=first.mean,
+        first_at=first.first_at,
+        last_at=first.last_at,
+        points=points,
+    )
+
+
+def _entry(curve: Curve, place: int | None, breaches: list[BreachShown]) -> Entry:
+    return Entry(
+        name=curve.name,
+        place=place,
+        low=number(curve.low),
+        mean=number(curve.mean),
+        high=number(curve.high),
+        samples=curve.samples,
+        not_numbers=curve.not_numbers,
+        broken=any(one.series == curve.name for one in breaches),
+    )
+
+
+def _description(title: str, group: list[Curve], breaches: list[BreachShown], curves: Curves) -> str:
+    highest = min(group, key=_highest)
+    said = f"{title} of {len(group)} series over {duration(curves.end_at - curves.begin_at)}"
+    if highest.high is not None:
+        said += f"; the highest is {highest.name} with {number(highest.high, highest.unit)}"
+    return said + (f"; {len(breaches)} breaches of limits" if breaches else "; no limit was broken")
