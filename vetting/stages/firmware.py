@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 
@@ -55,9 +56,9 @@ Probe = Callable[[Deps, Snapshot], Awaitable[None]]
 
 
 class Firmware:
-    name = "Firmware"
-    does = "Takes down the firmware version of every part that has one."
-    tools: tuple[str, ...] = ()  # those that the parts found ask for
+    name: ClassVar[str] = "Firmware"
+    does: ClassVar[str] = "Takes down the firmware version of every part that has one."
+    tools: ClassVar[tuple[str, ...]] = ()  # those that the parts found ask for
 
     def planned_s(self, job: Job) -> float:
         return 0.0

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from vetting.domain.inventory import FoundGpu
 from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
@@ -37,9 +38,9 @@ LOOKS = 120  # at most about so many looks at one load
 
 
 class Gpu:
-    name = "GPU"
-    does = "Loads every GPU and compares its memory errors, heat and link before, during and after."
-    tools: tuple[str, ...] = ()  # those that the GPUs found ask for; none without a GPU
+    name: ClassVar[str] = "GPU"
+    does: ClassVar[str] = "Loads every GPU and compares its memory errors, heat and link before, during and after."
+    tools: ClassVar[tuple[str, ...]] = ()  # those that the GPUs found ask for; none without a GPU
 
     def planned_s(self, job: Job) -> float:
         return float(job.profile.gpu.seconds) if job.inventory and job.inventory.gpus else 0.0
@@ -119,7 +120,9 @@ class Trial:
         if failing:
             return _cell(gpu, Verdict.FAIL, "; ".join(failing))
         unknown = [load.reason] if load.verdict is not Verdict.PASS else []
-        unknown += [unread] if unread else gpuhealth.unknown(old, new, self.seen.get(gpu.pci, ()))
+        unknown += (
+            [unread] if unread else gpuhealth.unknown(old, new, self.seen.get(gpu.pci, ()), verified=load.verified)
+        )
         if unknown:
             return _cell(gpu, Verdict.ERROR, "; ".join(unknown))
         work = Work(what="GPUs under load", done=load.seconds, of=self.knobs.seconds, unit="s")

@@ -7,6 +7,7 @@ named in the inventory, never filled in.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import msgspec
 
@@ -31,9 +32,9 @@ ONE_WORD = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class InventoryStage:
-    name = "Inventory"
-    does = "Writes down what the host consists of, and what could not be read."
-    tools = ("lscpu", "lsblk", "ip")
+    name: ClassVar[str] = "Inventory"
+    does: ClassVar[str] = "Writes down what the host consists of, and what could not be read."
+    tools: ClassVar[tuple[str, ...]] = ("lscpu", "lsblk", "ip")
 
     def planned_s(self, job: Job) -> float:
         return 0.0

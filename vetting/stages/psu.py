@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from vetting.domain.errors import ToolMissing
 from vetting.domain.inventory import Sensor
@@ -46,9 +47,9 @@ def waves(seconds: int) -> list[Wave]:
 
 
 class Psu:
-    name = "PSU"
-    does = "Switches the load on and off and watches power, voltages and power supplies."
-    tools = ("stress-ng",)
+    name: ClassVar[str] = "PSU"
+    does: ClassVar[str] = "Switches the load on and off and watches power, voltages and power supplies."
+    tools: ClassVar[tuple[str, ...]] = ("stress-ng",)
 
     def planned_s(self, job: Job) -> float:
         return float(job.profile.psu.seconds)
@@ -127,7 +128,9 @@ class Burst:
     def _read(self, monitors: list[Sensor]) -> None:
         for sensor in monitors:
             value = hwmon.reading(sensor.source, text_of(self.deps, sensor.source) or "")
-            if value is not None:
+            if value is None:
+                self.seen.miss(sensor)
+            else:
                 self._take(sensor, value)
 
     def _take(self, sensor: Sensor, value: float, *, under_load: bool | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import ClassVar
 
 from vetting.domain.drivehealth import DriveVerdict, SmartReport, counters, judge, judge_growth
 from vetting.domain.hostspec import ExpectedDisk
@@ -37,9 +38,9 @@ class Examined:
 
 
 class Smart:
-    name = "SMART"
-    does = "Reads the health of every expected drive, runs its self-test and reads it again."
-    tools = ("smartctl", "lsblk")
+    name: ClassVar[str] = "SMART"
+    does: ClassVar[str] = "Reads the health of every expected drive, runs its self-test and reads it again."
+    tools: ClassVar[tuple[str, ...]] = ("smartctl", "lsblk")
 
     def planned_s(self, job: Job) -> float:
         return 0.0  # the drive says how long its test takes; a small one is done within seconds

@@ -39,6 +39,7 @@ class Rail:
     sensor: Sensor
     idle: list[float] = field(default_factory=list)
     loaded: list[float] = field(default_factory=list)
+    missed: int = 0  # looks under load that it did not answer
 
     @property
     def is_supply(self) -> bool:
@@ -66,6 +67,11 @@ class Envelope:
         loaded = self.under_load if under_load is None else under_load
         (rail.loaded if loaded else rail.idle).append(value)
 
+    def miss(self, sensor: Sensor) -> None:
+        """A look that this sensor did not answer."""
+        if self.under_load and sensor.series in self.rails:
+            self.rails[sensor.series].missed += 1
+
     def sags(self, max_sag_percent: float) -> Iterator[str]:
         """The supply rails that fell too far under load, in words."""
         for rail in self.rails.values():
@@ -78,8 +84,8 @@ class Envelope:
                 )
 
     def silent(self) -> list[str]:
-        """Series that were heard, but not under load."""
-        return [series for series, rail in self.rails.items() if not rail.loaded]
+        """Series that were heard, but under load not at all or hardly."""
+        return [series for series, rail in self.rails.items() if not len(rail.loaded) > rail.missed]
 
     def measurements(self) -> Iterator[Measurement]:
         for series, rail in self.rails.items():

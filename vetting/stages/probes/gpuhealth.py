@@ -72,8 +72,8 @@ def _standing(gpu: Gpu) -> Iterator[str]:
         yield f"its driver asks for recovery: {gpu.recovery_action}"
 
 
-def unknown(old: Gpu, new: Gpu | None, during: Sequence[Gpu]) -> list[str]:
-    """What had to be seen and was not."""
+def unknown(old: Gpu, new: Gpu | None, during: Sequence[Gpu], *, verified: bool) -> list[str]:
+    """What had to be seen and was not. `verified`: the load compared its results, so that it surely ran."""
     missing = []
     if new is None:
         return ["it could not be asked after the load"]
@@ -84,9 +84,9 @@ def unknown(old: Gpu, new: Gpu | None, during: Sequence[Gpu]) -> list[str]:
     if not any(told.temperature_c is not None for told in during):
         missing.append("its temperature was never told during the load")
     busy = [told.utilization_percent for told in during if told.utilization_percent is not None]
-    if not busy:
+    if not busy and not verified:  # a GPU that is shared out (MIG) never tells it
         missing.append("its utilisation was never told during the load, so nobody knows that it worked")
-    elif not max(busy) >= BUSY_PERCENT:
+    elif busy and not max(busy) >= BUSY_PERCENT:
         missing.append(f"the load did not reach it: at most {max(busy):.0f} % utilised")
     return missing
 

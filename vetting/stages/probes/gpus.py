@@ -14,7 +14,7 @@ from vetting.parsers import lspci, nvidia_smi
 from vetting.parsers.lspci import PciDevice
 from vetting.parsers.nvidia_smi import NvidiaSmi
 from vetting.stages.base import Deps
-from vetting.stages.probes.asking import ask
+from vetting.stages.probes.asking import Unread, ask
 
 LSPCI = ("lspci", "-Dvmmnnk")
 NVIDIA_SMI = ("nvidia-smi", "-q", "-x")
@@ -30,10 +30,17 @@ CONSOLE_DEVICES = frozenset({(AMD, "515e"), (AMD, "4752")})  # ES1000 and Rage X
 
 
 async def pci_devices(deps: Deps) -> tuple[PciDevice, ...]:
-    """What stands on the PCI bus; nothing on a machine without one. Raises ToolMissing, Unread."""
-    if not deps.glob(PCI_DEVICES):
+    """What stands on the PCI bus; nothing on a machine without one.
+
+    Raises ToolMissing, and Unread also where lspci leaves out what the kernel shows: a GPU could hide in the gap.
+    """
+    known = {path.rpartition("/")[2].lower() for path in deps.glob(PCI_DEVICES)}
+    if not known:
         return ()
-    return await ask(deps, LSPCI, lspci.parse)
+    listed = await ask(deps, LSPCI, lspci.parse)
+    if hidden := known - {device.slot for device in listed}:
+        raise Unread(f"lspci leaves out {len(hidden)} devices that the kernel shows, among them {min(hidden)}")
+    return listed
 
 
 def gpus_among(devices: Sequence[PciDevice]) -> list[PciDevice]:
