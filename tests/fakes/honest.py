@@ -26,7 +26,7 @@ from vetting.domain.profiles import (
 )
 
 MIB = 1024**2
-DISK = ExpectedDisk(serial="D1", size_bytes=64 * MIB, model="Honest 64")
+DISK = ExpectedDisk(serial="D1", size_bytes=64 * MIB)
 MAC = "52:54:00:00:00:01"
 SPEC = ExpectedSpec(disks=(DISK,), cpu_threads=2)
 IDENTITY = Identity(smbios_uuid="6a1ee1f2-7f0d-4c7c-9f55-0a1b2c3d4e5f", macs=(MAC,), disk_serials=("D1",))
