@@ -15,7 +15,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
     iperf3        parse(text)* -> IperfRun                             iperf3 -c HOST -J ...
     ipmitool      parse_mc_info (= parse) -> Bmc                       ipmitool mc info
                   parse_sdr -> tuple[SensorReading, ...]               ipmitool sdr elist
-                  parse_sel -> tuple[SelRecord, ...]                   ipmitool sel elist
+                  parse_sel* -> tuple[SelRecord, ...]                  ipmitool sel elist
                   parse_power -> float | None (watts)                  ipmitool dcmi power reading
                   parse_fru -> dict[str, str]                          ipmitool fru print
     kmsg          parse(text) -> tuple[KernelEvent, ...]               dmesg, /dev/kmsg; never raises

@@ -109,7 +109,10 @@ def _sensor(columns: list[str]) -> SensorReading:
 
 
 def parse_sel(text: str) -> tuple[SelRecord, ...]:
-    """`ipmitool sel elist` (or list), oldest first; none where "SEL has no entries". Raises ParseError."""
+    """`ipmitool sel elist` (or list), oldest first, both streams joined; none where stderr has "SEL has no entries".
+
+    Raises ParseError, also for no output at all.
+    """
     if "SEL has no entries" in text:
         return ()
     found = []

@@ -1,4 +1,4 @@
-"""ipmitool: recorded where there is no BMC; the rest are constructed samples in the tool's own columns."""
+"""ipmitool: recorded where there is no BMC and with a simulated one; the rest are constructed samples in its own columns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from vetting.parsers import ParseError, ipmitool
 
+Recorded = Callable[[str], str]
 PARSERS: dict[str, Callable[[str], object]] = {
     "mc-info": ipmitool.parse_mc_info,
     "sdr": ipmitool.parse_sdr,
@@ -20,6 +21,41 @@ PARSERS: dict[str, Callable[[str], object]] = {
 def test_a_host_without_a_bmc_is_an_error(joined: Callable[[str], str], what: str) -> None:
     with pytest.raises(ParseError, match="Could not open device"):
         PARSERS[what](joined(f"ipmitool/no-bmc-{what}"))
+
+
+def test_a_simulated_bmc_tells_who_it_is(joined: Recorded) -> None:
+    bmc = ipmitool.parse_mc_info(joined("ipmitool/sim-mc-info"))
+    assert (bmc.firmware, bmc.ipmi, bmc.manufacturer) == ("9.08", "2.0", "MontaVista Software, Inc.")
+    assert bmc.aux_firmware == ("0x00",) * 4
+
+
+def test_its_sensors_without_a_reading_are_named_and_not_bad(joined: Recorded) -> None:
+    sensors = ipmitool.parse_sdr(joined("ipmitool/sim-sdr"))
+    assert [(each.name, each.number, each.status, each.entity, each.value) for each in sensors] == [
+        ("Inlet Temp", "01h", "ns", "7.1", None),
+        ("Fan1", "02h", "ns", "29.1", None),
+        ("P1 DIMMA1 Temp", "03h", "ns", "32.1", None),
+    ]
+    assert not any(each.bad for each in sensors)
+
+
+def test_its_events_before_and_after_its_clock_was_set(joined: Recorded) -> None:
+    records = ipmitool.parse_sel(joined("ipmitool/sim-sel"))
+    assert [record.record_id for record in records] == [1, 2, 3, 4, 5, 6]
+    assert records[0].when.startswith("Pre-Init") and records[3].when.endswith("UTC")
+    for record in (records[0], records[3]):
+        assert (record.sensor, record.event, record.asserted) == ("Memory #0x53", "Correctable ECC", True)
+
+
+def test_its_empty_log_is_told_on_stderr(joined: Recorded, recorded: Recorded) -> None:
+    assert ipmitool.parse_sel(joined("ipmitool/sim-sel-empty")) == ()
+    with pytest.raises(ParseError):
+        ipmitool.parse_sel(recorded("ipmitool/sim-sel-empty"))
+
+
+def test_a_bmc_without_dcmi_is_an_error(joined: Recorded) -> None:
+    with pytest.raises(ParseError, match="Invalid command"):
+        ipmitool.parse_power(joined("ipmitool/sim-power"))
 
 
 MC = """Device ID                 : 32
