@@ -1,7 +1,7 @@
 """What the agent takes of the machine while a stage's program talks: `python -m tests.bench.bench_agent [SECONDS]`.
 
 A real agent with its real cadence (heartbeat 10 s, forwarders 2 s, thermals 5 s, kernel log twice a second) against an
-orchestrator over HTTPS, while a program writes fifty lines a second that the stage follows. Promised: under 1 % of one core and 80 MB.
+orchestrator over HTTPS, while a program writes ten lines a second that the stage follows. Promised: under 1 % of one core and 80 MB.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ FAMILY = (
     "sleep 1000 & env -i /bin/sleep 1001 & setsid sh -c 'trap \"\" TERM; sleep 1002; sleep 1002' & "
     "setsid sleep 1003 & echo ready; wait"
 )
-CHATTY = 'i=0; while :; do i=$((i+1)); echo "line $i of a talkative tool"; sleep 0.02; done'
+CHATTY = 'i=0; while :; do i=$((i+1)); echo "line $i of a talkative tool"; sleep 0.1; done'
 
 
 class Plain:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vetting.config.document import LARGEST_BYTES, Node, parse
 from vetting.config.mistakes import Book, ConfigErrors, one_of
 from vetting.config.reading import section, value
-from vetting.config.values import Channel, Config, HostClass
+from vetting.config.values import Config, HostClass
 from vetting.domain.errors import BadInput
 from vetting.domain.profiles import SHIPPED, Profile
 
@@ -59,7 +59,7 @@ def _config(root: Node, book: Book) -> Config | None:
     )
     _check_ports(config, top, book)
     _check_patience(config, top, book)
-    _check_notify(config.notify, top.get("notify"), book)
+    _check_notify(top.get("notify"), book)
     return config
 
 
@@ -152,9 +152,14 @@ def _classes(node: Node | None, book: Book) -> dict[str, HostClass]:
     return {} if node is None else value(node, dict[str, HostClass], "classes", book) or {}
 
 
-def _check_notify(channels: tuple[Channel, ...], node: Node | None, book: Book) -> None:
-    seen: set[str] = set()
-    for channel in channels:
-        if channel.name in seen:
-            book.note("notify", node.line if node else 0, f"two channels are named {channel.name!r}; rename one")
-        seen.add(channel.name)
+def _check_notify(node: Node | None, book: Book) -> None:
+    """The outbox knows a channel by its name."""
+    seen: dict[str, int] = {}
+    items = node.value if node is not None and isinstance(node.value, tuple) else ()
+    for number, item in enumerate(items):
+        name = item.value.get("name") if isinstance(item.value, dict) else None
+        if name is not None and name.text in seen:
+            text = f"two channels are named {name.text!r}, the first in line {seen[name.text]}; rename one"
+            book.note(f"notify[{number}].name", name.line, text)
+        elif name is not None:
+            seen[name.text] = name.line

@@ -47,8 +47,8 @@ FLOORS: tuple[Floor, ...] = (
     Floor(stage="Storage", kind="disk", share=_all),  # of the promise: the whole disk, or the sample
     Floor(stage="Network", kind="nic", share=lambda profile: profile.network.floor_fraction, rows=2),
     Floor(stage="Burn", kind="cpu", share=lambda profile: 0.0 if profile.burn.cpu_workers else 1.0),
-    # Of MemTotal, of which MemAvailable is at least half on a host that runs nothing else.
-    Floor(stage="Burn", kind="memory", share=lambda profile: profile.burn.mem_pct / 100 / 2),
+    # Of MemTotal, while the knob is of MemAvailable, which on the machine that runs `vetting try` may be little.
+    Floor(stage="Burn", kind="memory", share=lambda profile: profile.burn.mem_pct / 100 / 4),
     Floor(stage="Burn", kind="disk", share=_something),
     Floor(stage="Burn", kind="network", share=_something),
     Floor(stage="GPU", kind="gpu", share=_all),
@@ -129,7 +129,7 @@ def _reached(stage: str, cell: Cell, share: float, profile: Profile) -> Iterator
     for work in cell.work:
         least = work.of * share
         if work.unit in SECONDS:
-            least -= SLACK_S
+            least = work.of - SLACK_S if share else 0.0
         elif stage == "Storage" and work.unit in UNIT_BYTES and profile.storage.surface is SurfaceMode.SAMPLE:
             promised = min(profile.storage.sample_bytes, profile.storage.fio_size_bytes)
             least = min(least, promised / UNIT_BYTES[work.unit])

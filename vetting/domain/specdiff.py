@@ -244,7 +244,8 @@ def _one_nic(rows: Rows, nic: ExpectedNic, found: FoundNic) -> None:
 
 def _gpus(rows: Rows, spec: ExpectedSpec, inventory: Inventory) -> None:
     why = unreadable(inventory, "gpus")
-    rows.count("gpu_count", "gpu", spec.gpu_count, None if why else len(inventory.gpus), why)
+    found = None if why and not inventory.gpus else len(inventory.gpus)
+    rows.count("gpu_count", "gpu", spec.gpu_count, found, why)
     if not spec.gpu_models:
         return
     if why:

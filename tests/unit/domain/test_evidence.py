@@ -233,13 +233,22 @@ def share(stage: str, component: str, part: float) -> tuple[Objection, ...]:
         ("Storage", "disk:WD-1", 1.0, 0.999),
         ("Network", f"nic:{healthy.MAC}", 0.9, 0.89),
         ("Burn", "cpu", 1.0, 0.5),
-        ("Burn", "memory", 0.3, 0.2),
+        ("Burn", "memory", 0.15, 0.14),
         ("GPU", "gpu:GPU-1", 118.5 / 120, 0.9),
     ],
 )
 def test_coverage_has_to_reach_the_floor_of_its_stage(stage: str, component: str, enough: float, short: float) -> None:
     assert share(stage, component, enough) == ()
     ours(share(stage, component, short), component, "the floor is")
+
+
+def test_a_direction_counted_in_seconds_lasts_its_whole_time() -> None:
+    def with_seconds(done: float) -> tuple[Objection, ...]:
+        both = tuple(Work(what=what, done=done, of=60, unit="s") for what in ("sent", "received"))
+        return judged("Network", outcome=changed(healthy.outcome("Network"), f"nic:{healthy.MAC}", work=both))
+
+    assert with_seconds(58) == ()
+    ours(with_seconds(57), "the floor is 58")
 
 
 def test_one_direction_of_a_link_is_not_both() -> None:
@@ -352,6 +361,12 @@ def test_a_sensor_that_this_host_has_and_that_did_not_speak_is_refused_in_every_
     ours(judged("Burn", witness=silent), "temp.coretemp.package-id-0")
     plan = replace(healthy.plan("Burn"), profile=replace(QUICK, unobserved=Unobserved.DECLARE))
     ours(judged("Burn", plan=plan, witness=silent), "temp.coretemp.package-id-0")
+
+
+def test_sensors_of_the_bmc_are_not_among_the_thermals_of_every_stage() -> None:
+    bmc = replace(INVENTORY.sensors[0], series="temp.bmc.inlet", source="bmc")
+    plan = replace(healthy.plan("Burn"), inventory=replace(INVENTORY, sensors=(*INVENTORY.sensors, bmc)))
+    assert judged("Burn", plan=plan) == ()
 
 
 def test_thermals_that_stopped_half_way_are_refused() -> None:
@@ -504,6 +519,8 @@ def test_psu_without_telemetry_passes_as_not_observable() -> None:
     outcome = changed(healthy.outcome("PSU"), "psu", verdict=Verdict.SKIP, reason="not observable")
     assert judged("PSU", outcome=outcome, plan=blind(healthy.plan("PSU"))) == ()
     ours(judged("PSU", outcome=outcome), "volt.12v")
+    mute = replace(INVENTORY, sensors=(), unreadable={"bmc sensors": "ipmitool timed out"})
+    ours(judged("PSU", outcome=outcome, plan=replace(healthy.plan("PSU"), inventory=mute)), "timed out")
 
 
 # --- the verdict --------------------------------------------------------------------------------------------------
