@@ -88,8 +88,8 @@ class Burn:
         except ToolMissing as why:
             for part in (cpu, memory):
                 part.fail(Verdict.ERROR, str(why))
-        devices = await _guarded(disk, _devices(deps, disk)) or []
         way = await _guarded(network, _way(deps, network))
+        devices = await _guarded(disk, _devices(deps, disk)) or []
         seen, kills = Seen(deps), oom_kills(deps)
         began_s = deps.monotonic()
 
@@ -242,22 +242,28 @@ async def _admitted(deps: Deps, part: Part, devices: list[Device]) -> list[Devic
     for each in scanned:
         if each.verdict is not Verdict.PASS:
             part.fail(each.verdict, f"{each.device.component}: {each.reason}")
-    return [each.device for each in scanned if each.verdict is Verdict.PASS]
+    ready = [each.device for each in scanned if each.verdict is Verdict.PASS]
+    return [device for device in ready if await _still_free(deps, part, device)]
+
+
+async def _still_free(deps: Deps, part: Part, device: Device) -> bool:
+    """fio opens the disk by name: the last look right before all begin together."""
+    looked = await look(deps, device, "before-fio")
+    if not free(looked, deps.job.override_flags):
+        part.fail(Verdict.ERROR, f"not given to fio: {unexpected([looked], deps.job.override_flags)}")
+        return False
+    return True
 
 
 async def _disks(deps: Deps, part: Part, devices: list[Device]) -> None:
     done = await asyncio.gather(*(_fio(deps, part, device) for device in devices))
-    read_back, written = sum(each.read_back for each in done if each), sum(each.written for each in done if each)
+    read_back, written = sum(each.read_back for each in done), sum(each.written for each in done)
     if devices:
         part.work.append(Work(what="fio verified", done=read_back, of=written, unit="B"))
 
 
-async def _fio(deps: Deps, part: Part, device: Device) -> Rounds | None:
+async def _fio(deps: Deps, part: Part, device: Device) -> Rounds:
     knobs = deps.job.profile
-    looked = await look(deps, device, "before-fio")
-    if not free(looked, deps.job.override_flags):
-        part.fail(Verdict.ERROR, f"not given to fio: {unexpected([looked], deps.job.override_flags)}")
-        return None
     done = await rounds(deps, device, area_bytes=knobs.storage.fio_size_bytes, seconds=knobs.burn.seconds)
     part.ran(done)
     if done.verdict is not Verdict.PASS:
