@@ -196,6 +196,13 @@ async def test_a_drive_that_hangs_is_named_and_delays_nobody_else() -> None:
     assert {disk.name: disk.smart for disk in found.disks} == {"sda": None, "nvme0n1": True}
 
 
+async def test_a_disk_that_a_hypervisor_made_up_has_no_health_whatever_face_it_shows() -> None:
+    fake = block("sdb", "drive-scsi0", None, vendor="QEMU", model="QEMU HARDDISK")
+    said = document(4, device={"name": "/dev/sdb", "type": "scsi", "protocol": "SCSI"}, scsi_model_name="QEMU HARDDISK")
+    tools = metal.tools(TABLES, lsblk=lsblk(fake), smartctl=says("smartctl -i /dev/sdb", said))
+    assert [disk.smart for disk in (await inventory_of(tools)).disks] == [False]
+
+
 async def test_memory_disks_and_empty_slots_are_no_disks() -> None:
     tools = metal.tools(
         TABLES,

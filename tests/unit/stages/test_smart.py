@@ -302,6 +302,20 @@ async def test_a_missing_drive_is_an_error_while_another_drive_will_not_say_who_
     assert "not every drive tells its serial" in cell.reason
 
 
+async def test_a_sas_drive_that_udev_names_by_its_wwn_is_found_by_the_serial_on_its_label() -> None:
+    odd = block("sda", "5000c500a1b2c3d4", "sas", wwn="0x5000c500a1b2c3d4")
+    tools = [scan(), lsblk(odd), says("smartctl -i /dev/sda", scsi("K1")), says(READ, scsi("K1"))]
+    assert (await cell_of(*tools, profile=TASTE)).verdict is Verdict.PASS
+
+
+async def test_a_drive_that_hangs_when_the_scan_opens_it_does_not_hide_the_others() -> None:
+    stuck = Says("smartctl --scan-open", elapsed_s=900)
+    unopened = Says("smartctl --scan", stdout=document(devices=[]))
+    assert (
+        await cell_of(stuck, unopened, lsblk(block("sda", "K1")), says(READ, IDLE), profile=TASTE)
+    ).verdict is Verdict.PASS
+
+
 async def test_all_drives_are_tested_side_by_side() -> None:
     disks = tuple(ExpectedDisk(serial=f"K{n}") for n in range(24))
     tools = [scan(), lsblk(*(block(f"sd{chr(97 + n)}", f"K{n}") for n in range(24)))]

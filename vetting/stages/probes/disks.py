@@ -80,6 +80,6 @@ def _rotational(drive: Drive) -> bool | None:
 
 def _smart(drive: Drive) -> bool | None:
     """Whether it has a health of its own to ask for; None where it could not be asked."""
-    if drive.told and drive.told.model:
+    if drive.told and drive.told.healthy is not None:
         return True
     return False if drive.virtual else None

@@ -43,7 +43,7 @@ class Drive:
     path: str
     device_type: str = ""
     block: BlockDevice | None = None
-    told: SmartReport | None = None  # what `smartctl -i` said, where it was asked and answered
+    told: SmartReport | None = None  # what `smartctl -i -H` said, where it was asked and answered
 
     @property
     def name(self) -> str:
@@ -96,9 +96,18 @@ async def block_disks(deps: Deps) -> list[BlockDevice]:
 
 async def drives(deps: Deps) -> list[Drive]:
     """Every drive of the machine, those behind RAID controllers included. Raises ToolMissing, Unread."""
-    scanned = await ask(deps, ("smartctl", "--scan-open", "--json"), smartctl.parse_scan, limit_s=SMARTCTL_LIMIT_S)
+    scanned = await _scanned(deps)
     hidden = [Drive(path=path, device_type=kind) for path, kind in scanned if BEHIND_CONTROLLER.search(kind)]
     return [Drive(path=each.path, block=each) for each in await block_disks(deps)] + hidden
+
+
+async def _scanned(deps: Deps) -> tuple[tuple[str, str], ...]:
+    """What smartctl finds by itself. One drive that hangs when opened must not hide the others."""
+    try:
+        return await ask(deps, ("smartctl", "--scan-open", "--json"), smartctl.parse_scan, limit_s=SMARTCTL_LIMIT_S)
+    except Unread as why:
+        deps.log(f"{why}; looking without opening the drives", "warning")
+        return await ask(deps, ("smartctl", "--scan", "--json"), smartctl.parse_scan, limit_s=SMARTCTL_LIMIT_S)
 
 
 async def introduced(deps: Deps, found: Sequence[Drive]) -> list[Drive | Unread]:
@@ -108,7 +117,7 @@ async def introduced(deps: Deps, found: Sequence[Drive]) -> list[Drive | Unread]
     async def one(drive: Drive) -> Drive | Unread:
         async with turns:
             try:
-                told = await report_of(deps, drive.smartctl("--json", "-i"))
+                told = await report_of(deps, drive.smartctl("--json", "-i", "-H"))
             except Unread as why:
                 return why
         return Drive(path=drive.path, device_type=drive.device_type, block=drive.block, told=told)
