@@ -26,6 +26,13 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
+    "try": Verb("vetting.verbs.try_", "vet this very machine now, harming none of its disks"),
+    "serve": Verb("vetting.verbs.serve", "run the orchestrator: API, dispatcher, watchdog, iperf3"),
+    "agent": Verb("vetting.verbs.agent", "run the agent that tests a host, in the live image"),
+    "report": Verb("vetting.verbs.report", "write the report of a run, offline, from the database"),
+    "host": Verb("vetting.verbs.host", "list, show, add, edit and remove hosts"),
+    "run": Verb("vetting.verbs.run", "start, list, show, watch, cancel, override, retry and release runs"),
+    "check-config": Verb("vetting.verbs.check_config", "tell every mistake in vetting.yaml with its line"),
     "surface": Verb("vetting.verbs.surface", "write and verify the whole surface of one disk or file", hidden=True),
 }
 

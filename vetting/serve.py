@@ -69,7 +69,7 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
     data = Path(config.server.data_dir)
     make_data_dir(data)
     certificate = keys.ensure_certificate(data / "keys", config.server.allowed_hosts)
-    store = Store.open(data / "vetting.db")
+    store = await asyncio.to_thread(Store.open, data / "vetting.db")
     bus = Bus()
     room = Room(data, quota_bytes=ARTIFACT_QUOTA_BYTES)
     means = Means(
@@ -101,7 +101,7 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
                 yield Server(url, certificate, desk, bus, store, reporting)
     finally:
         await iperf.close()
-        store.close()
+        await asyncio.to_thread(store.close)
 
 
 def at_home(config: Config) -> Config:

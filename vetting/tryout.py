@@ -124,9 +124,12 @@ async def own_disks() -> tuple[ExpectedDisk, ...]:
     """The machine's own disks that have a serial: asked how they are, never written."""
     said = await proc.run(["lsblk", "-J", "-b", "-O"], limit_s=30)
     return tuple(
-        ExpectedDisk(serial=disk.serial or disk.name, wwn=disk.wwn or "", model=disk.model or "", write=False)
+        ExpectedDisk(serial=disk.serial, wwn=disk.wwn or "", model=disk.model or "", write=False)
         for disk in lsblk.parse(said.stdout)
-        if disk.kind == "disk" and (disk.size_bytes or 0) > 0 and not disk.name.startswith(("loop", "zram", "ram"))
+        if disk.kind == "disk"
+        and disk.serial
+        and (disk.size_bytes or 0) > 0
+        and not disk.name.startswith(("loop", "zram", "ram"))
     )
 
 
@@ -152,9 +155,7 @@ async def scratch_device(folder: Path) -> AsyncIterator[ExpectedDisk]:
         made = await proc.run(["losetup", "--find", "--show", str(path)], limit_s=30)
         if made.exit_code != 0:
             raise Unavailable(f"no loop device could be made: {made.stderr.strip()[:300]}; is the loop module loaded?")
-        yield ExpectedDisk(
-            serial=f"loop:{number}", model="scratch file", size_bytes=SCRATCH_BYTES, kind="scratch", path=str(path)
-        )
+        yield ExpectedDisk(serial=f"loop:{number}", size_bytes=SCRATCH_BYTES, kind="scratch", path=str(path))
     finally:
         await _detach(path)
         path.unlink(missing_ok=True)
@@ -232,9 +233,7 @@ async def _concluded(server: serve.Server, run_id: int) -> Tried:
         verdict=report.verdict.sentence,
         word=report.verdict.word,
         report=str(path),
-        stages=tuple(
-            {"stage": row.name, "verdict": str(row.verdict), "reason": row.reason} for row in report.stages
-        ),
+        stages=tuple({"stage": row.name, "verdict": str(row.verdict), "reason": row.reason} for row in report.stages),
         coverage=tuple(_covered(row) for row in report.coverage),
         run=run_id,
     )

@@ -18,7 +18,7 @@ class Act(Protocol):
     async def __call__(self, run_id: int, *, who: str, because: wire.Because) -> None: ...
 
 
-RUN = r"/api/runs/{run:\d{1,15}}"
+RUN = r"/api/runs/{run:\d+}"
 HOST = "/api/hosts/{host}"
 
 

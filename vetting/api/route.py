@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from vetting.domain.errors import NotFound
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -45,8 +47,11 @@ class Call:
     request: web.Request
 
     def number(self, name: str) -> int:
-        """A numeric path parameter; the route's pattern allows digits alone."""
-        return int(self.path[name])
+        """A numeric path parameter; the route's pattern allows digits alone. Raises NotFound beyond any number of ours."""
+        digits = self.path[name]
+        if len(digits) > 15:
+            raise NotFound(f"there is no {name} with a number of {len(digits)} digits")
+        return int(digits)
 
 
 Handler = Callable[[Any, Call, Any], Awaitable[object]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vetting.domain.limits import covers, unheard
-from vetting.domain.outcome import Finding
+from vetting.domain.outcome import Finding, Verdict
 from vetting.domain.profiles import Unobserved
 from vetting.domain.verdict import AttemptRecord, Override, RunVerdict, judge_run
 from vetting.orchestrator import particulars, passages
@@ -60,7 +60,7 @@ def judged(records: Records, series: Sequence[str]) -> RunVerdict:
         profile=run.profile,
         non_destructive=run.non_destructive,
         failed_stage=run.failed_stage,
-        failed_reason=run.reason,
+        failed_reason=_bare(run.reason, run.failed_stage),
         lost=particulars.lost(records),
         overrides=[
             Override(stage=one.stage, by=one.who, reason=one.why, flags=one.flags)
@@ -75,6 +75,13 @@ def judged(records: Records, series: Sequence[str]) -> RunVerdict:
         writing_report=records.closing,
     )
     return replace(found, qualifiers=(*found.qualifiers, *_said_beside(records)))
+
+
+def _bare(reason: str, stage: str) -> str:
+    """The reason without the stage and verdict before it, which the sentence names itself."""
+    for verdict in Verdict:
+        reason = reason.removeprefix(f"{stage} {verdict}: ")
+    return reason
 
 
 def _attempts(records: Records) -> Iterator[AttemptRecord]:

@@ -18,7 +18,7 @@ from vetting.config import Config
 from vetting.domain.errors import Conflict
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Finding, Outcome, Severity, Verdict
-from vetting.domain.states import STAGE_OF, Event, RunState, next_state
+from vetting.domain.states import CLOSED, STAGE_OF, Event, RunState, next_state
 from vetting.orchestrator import planning
 from vetting.orchestrator.witness import Witnesses
 from vetting.stages.base import Job, Stage
@@ -59,6 +59,8 @@ class Turn:
         """Takes a run where the table says. Raises IllegalMove; Conflict when somebody else moved it first."""
         to = next_state(run.state, event, held_from=run.held_from)
         changes.setdefault("stage", STAGE_OF.get(to, run.stage))
+        if to in CLOSED:  # the hold's key dies with the run
+            changes.update(hold_private_key="", hold_public_key="")
         if not runs.move(run.id, run.state, to, **changes):
             raise Conflict(f"run {run.id} was moved by somebody else at the same moment; look again", run=run.id)
         runs.add_transition(run.id, at=self.at, from_state=run.state, event=str(event), to_state=to, who=who, why=why)

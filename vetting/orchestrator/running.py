@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from vetting import wire
 from vetting.domain.errors import Conflict
 from vetting.domain.outcome import Outcome, Severity, Verdict
@@ -19,10 +21,12 @@ NOTHING = wire.Command(cmd="none")
 def result(turn: Turn, run: RunRow, posted: wire.Result, witness: Witness) -> tuple[wire.ResultReply | None, str]:
     """(answer, "") for a result that was taken, (None, why) for one that parked the run or came too late.
 
-    The same result again gets the same answer again. Nothing is raised here, for what was written must stay written.
+    The same result again gets the same answer again; another result for an attempt that was answered is a replay and no
+    repetition (the predecessor's agent replayed Inventory after the OOM killer, and every stage advanced). Nothing is raised here, for what was written must stay written.
     """
     before = attempts.find(run.id, posted.stage, posted.attempt)
-    if before is not None and before.answer is not None:
+    digest = sha256(wire.encode(posted.outcome)).hexdigest()
+    if before is not None and before.answer is not None and before.posted_digest == digest:
         return before.answer, ""
     if run.state in IN_STAGE and run.boot_id != posted.boot_id:
         _keep_late(turn, run, posted, "it comes from another boot of the host")
@@ -40,10 +44,12 @@ def result(turn: Turn, run: RunRow, posted: wire.Result, witness: Witness) -> tu
         if run.state in CLOSED and posted.outcome.verdict is Verdict.CANCELLED:
             return _reply(Verdict.CANCELLED, run), ""
         return None, why
-    return _judged(turn, run, before, posted.outcome, witness), ""
+    return _judged(turn, run, before, posted.outcome, witness, digest), ""
 
 
-def _judged(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witness: Witness) -> wire.ResultReply:
+def _judged(
+    turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witness: Witness, digest: str
+) -> wire.ResultReply:
     judged = judging.believe(turn, run, attempt, outcome, witness)
     judging.record(turn, run, attempt, judged)
     run = advance(turn, run, judged.outcome)
@@ -57,7 +63,7 @@ def _judged(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witn
         objections=judged.objections,
         permit=permit_of(turn, run) if going_on else "",
     )
-    attempts.set_answer(run.id, attempt.stage, attempt.attempt, reply)
+    attempts.set_answer(run.id, attempt.stage, attempt.attempt, reply, posted_digest=digest)
     return reply
 
 

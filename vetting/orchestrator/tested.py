@@ -18,6 +18,15 @@ from vetting.report.text import disk_size, finite, percent, size
 
 SENSORS = "Sensors"  # what stands in the stage's place where a sensor did not speak in any
 LEFT_OUT = "left out by the profile"
+WHOLE_NAMES = {  # of the one cell of a stage without components of its own
+    "Inventory": "all parts, as the host tells them",
+    "Firmware": "all firmware versions",
+    "SpecValidate": "the host against its expected spec",
+    "SMART": "all disks",
+    "Storage": "all disks",
+    "Network": "all network cards",
+    "GPU": "graphics cards",
+}
 NO_PARTS = ("loop", "zram", "ram", "sr", "fd")  # kernel names of block devices that are no part of the host
 
 
@@ -44,7 +53,7 @@ def _promised(records: Records) -> Iterator[Coverage]:
         yield Coverage(
             stage=row.stage,
             component=row.component,
-            name=name_of(row.component, records),
+            name=WHOLE_NAMES.get(row.stage, "the host") if row.component == WHOLE else name_of(row.component, records),
             mark=mark,
             tested=mark in (Mark.PASS, Mark.FAIL),
             attempt=row.attempt,
@@ -81,7 +90,7 @@ def _beyond(records: Records) -> Iterator[Coverage]:
 
 def _left_out(records: Records) -> Iterator[Coverage]:
     for stage in records.run.profile.drop:
-        yield _untested(stage, WHOLE, "the host", LEFT_OUT)
+        yield _untested(stage, WHOLE, WHOLE_NAMES.get(stage, "the host"), LEFT_OUT)
 
 
 def unasked(records: Records) -> Iterator[Coverage]:

@@ -47,19 +47,32 @@ class Witnesses:
 
     def of(self, run_id: int, stage: str, attempt: int) -> Witness:
         """The witness of this attempt; a fresh one where this process did not see it open."""
+        if (witness := self._found(run_id, stage, attempt)) is not None:
+            return witness
+        now = self._clock.now()  # not kept: a result for a wrong stage must not push out the right one's witness
+        return Witness(stage=stage, attempt=attempt, opened_at=now, whole=False, last_beat_at=now)
+
+    def _found(self, run_id: int, stage: str, attempt: int) -> Witness | None:
         witness = self._runs.get(run_id)
-        if witness is None or (witness.stage, witness.attempt) != (stage, attempt):
-            return self.opened(run_id, stage, attempt, whole=False)
-        return witness
+        return witness if witness is not None and (witness.stage, witness.attempt) == (stage, attempt) else None
 
     def beat(self, run_id: int, stage: str, attempt: int) -> None:
-        witness, now = self.of(run_id, stage, attempt), self._clock.now()
+        witness = self._found(run_id, stage, attempt)
+        if witness is None:
+            if run_id not in self._runs:  # found by a restarted orchestrator in the middle of an attempt
+                self.opened(run_id, stage, attempt, whole=False)
+            return
+        now = self._clock.now()
         witness.longest_silence_s = max(witness.longest_silence_s, now - witness.last_beat_at)
         witness.last_beat_at = now
         witness.beats += 1
 
     def heard(self, run_id: int, stage: str, attempt: int, counts: Counter[str], bad: Counter[str]) -> None:
-        witness = self.of(run_id, stage, attempt)
+        witness = self._found(run_id, stage, attempt)
+        if witness is None:
+            if run_id in self._runs:
+                return  # of an attempt that is over
+            witness = self.opened(run_id, stage, attempt, whole=False)
         witness.series.update(counts)
         witness.not_numbers.update(bad)
 

@@ -71,9 +71,9 @@ def close_attempt(
     return bool(changed == 1)
 
 
-def set_answer(run_id: int, stage: str, attempt: int, answer: wire.ResultReply) -> None:
+def set_answer(run_id: int, stage: str, attempt: int, answer: wire.ResultReply, *, posted_digest: str) -> None:
     """What was answered to a result: a repeated result gets it again. Raises NotFound."""
-    if Attempt.update(answer=answer).where(_of(run_id, stage) & (Attempt.attempt == attempt)).execute() != 1:
+    if Attempt.update(answer=answer, posted_digest=posted_digest).where(_of(run_id, stage) & (Attempt.attempt == attempt)).execute() != 1:
         raise NotFound(f"run {run_id} has no attempt {attempt} at {stage}")
 
 

@@ -129,6 +129,7 @@ class Attempt(Table):
     planned_s = pw.DoubleField(default=0.0)
     deadline_s = pw.DoubleField(default=0.0)
     answer: Any = JsonOf(wire.ResultReply, null=True)
+    posted_digest = pw.TextField(default="")
     outcome: Any = PackedOf(Outcome, null=True)
 
     class Meta:

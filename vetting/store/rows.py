@@ -128,6 +128,7 @@ class AttemptRow:
     planned_s: float
     deadline_s: float
     answer: wire.ResultReply | None  # what was answered; a repeated result gets it again
+    posted_digest: str  # of the result that got this answer, hex SHA-256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,16 @@ async def test_a_viewer_may_change_nothing(api: Api, route: Route) -> None:
 @pytest.mark.parametrize("route", [one for one in ROUTES if one.takes is not None], ids=_name)
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"nonsense", b'{"a": NaN}', b"[" * 20000, b'"\xff"', b'{"protocol": "one", "name": 7, "doing": 1}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"nonsense",
+        b'{"a": NaN}',
+        b"[" * 4000,
+        b'"\xff"',
+        b'{"protocol": "one", "name": 7, "doing": 1}',
+    ],
     ids=["empty", "cut", "list", "words", "nan", "deep", "bytes", "types"],
 )
 async def test_a_malformed_body_is_400_in_one_shape_and_nothing_breaks(api: Api, route: Route, body: bytes) -> None:
@@ -101,13 +110,15 @@ async def test_another_protocol_is_told_both_versions(api: Api) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("route", [one for one in ROUTES if one.takes is not None and one.auth is Auth.ANYONE], ids=_name)
+@pytest.mark.parametrize(
+    "route", [one for one in ROUTES if one.takes is not None and one.auth is Auth.ANYONE], ids=_name
+)
 async def test_a_body_over_its_limit_is_413_streamed_and_compressed_too(api: Api, route: Route) -> None:
     big = b'{"protocol": ' + b" " * route.max_bytes + b"1}"
 
     async def streamed() -> object:
         for start in range(0, len(big), 1000):
-            yield big[start : start + 1000]  # type: ignore[misc]
+            yield big[start : start + 1000]
 
     headers = {"Content-Type": "application/json"}
     url = api.server.url + _path(route)
@@ -127,7 +138,12 @@ async def test_only_json_is_json(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
+    [
+        {"Host": "evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null"},
+    ],
     ids=["rebound host", "origin", "cross-site", "null origin"],
 )
 async def test_foreign_pages_and_rebound_names_are_refused(api: Api, headers: dict[str, str]) -> None:

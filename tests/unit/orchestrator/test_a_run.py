@@ -35,10 +35,11 @@ async def test_an_honest_host_walks_all_eleven_stages_and_completes(world: World
 async def test_a_result_for_another_stage_parks_the_run(world: World) -> None:
     run_id = await world.begun()
     await world.reach(run_id, "CPUStress")
+    replayed = honest.outcome("Inventory", ended_s=102.0)  # run again, not sent again
     with pytest.raises(StageMismatch, match="CPUStress"):
-        await world.post(run_id, "Inventory", attempt=1, outcome=honest.outcome("Inventory").but(reason="again"))
-    # attempt 1 of Inventory was answered before: the same answer again, nothing parked
-    assert await world.state(run_id) is RunState.FAILED_HOLDING
+        await world.post(run_id, "Inventory", attempt=1, outcome=replayed)
+    run = await world.run(run_id)
+    assert (run.state, run.failed_stage) == (RunState.FAILED_HOLDING, "Inventory (expected CPUStress)")
 
 
 async def test_the_same_result_again_gets_the_same_answer_and_changes_nothing(world: World) -> None:

@@ -210,7 +210,11 @@ def test_an_attempt_that_never_began_cannot_end(store: Store, run: RunRow) -> No
     with pytest.raises(NotFound):
         store.write_now(
             lambda: attempts.set_answer(
-                run.id, "SMART", 1, wire.ResultReply(verdict="", state="", next_stage="", next_attempt=0)
+                run.id,
+                "SMART",
+                1,
+                wire.ResultReply(verdict="", state="", next_stage="", next_attempt=0),
+                posted_digest="",
             )
         )
 

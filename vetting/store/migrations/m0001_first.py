@@ -105,6 +105,7 @@ def up(migrator: Any, db: pw.Database) -> None:
         planned_s = pw.DoubleField()
         deadline_s = pw.DoubleField()
         answer = pw.TextField(null=True)
+        posted_digest = pw.TextField()
         outcome = pw.BlobField(null=True)
 
         class Meta:
