@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+os.environ["VETTING_TEST"] = "1"  # from here on no program of ours opens anything but a scratch disk for writing
 LONGEST_CALLBACK_S = 1.0
 """Wall time one callback may hold the loop. Generous: two busy cores must not make a healthy test fail."""
 

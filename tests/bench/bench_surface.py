@@ -90,7 +90,7 @@ def fio(device: str, *more: str) -> None:
         "--ioengine=libaio",
         "--iodepth=4",
     )
-    tool("fio", *common, *verify, *more)
+    tool("fio", *common, *verify, "--verify_state_save=0", *more)
 
 
 def dd(device: str, size: int) -> None:
