@@ -50,6 +50,7 @@ from vetting.store.rows import NewRun
 BEGIN = 1_795_000_000.0  # an afternoon in November 2026
 BOOT = "6f7d0a52-0a9e-4f43-9df4-0c7f9b1c2d11"
 GIB = 1024**3
+PLANNED = {"CPUStress": 240.0, "Storage": 180.0, "Network": 120.0, "Burn": 120.0, "PSU": 60.0}
 DISKS = (
     ExpectedDisk(serial="S4EVNF0M612345", model="Samsung SSD 870 EVO 1TB", size_bytes=1_000_204_886_016),
     ExpectedDisk(serial="WD-WCC4N7KZ1234", model="WDC WD40EFRX-68N32N0", size_bytes=4_000_787_030_016),
@@ -178,7 +179,9 @@ class Story:
     ) -> None:
         """The current attempt ends with this outcome; a pass moves on to the next stage and begins it."""
         self.now += after_s
-        outcome = replace(outcome, started_s=self.now - BEGIN - after_s + 0.4, ended_s=self.now - BEGIN - 0.3)
+        outcome = replace(
+            outcome, started_s=self.now - BEGIN - after_s + 0.4, ended_s=self.now - BEGIN + 0.4 - after_s / 50
+        )
 
         def written() -> None:
             running = attempts.running(self.run_id)
@@ -200,7 +203,7 @@ class Story:
         self.store.write_now(written)
         if outcome.passed:
             self.move(Event.STAGE_PASSED)
-            self.begin()
+            self.begin(planned_s=PLANNED.get(self.store.read_now(lambda: runs.get(self.run_id).stage), 0.0))
 
     def hold(self, failed_stage: str, why: str) -> None:
         run = self.store.read_now(lambda: runs.get(self.run_id))

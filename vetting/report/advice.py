@@ -31,7 +31,11 @@ def why(
     """What speaks against the host or the test, the weightiest first; empty for a run that has nothing against it."""
     if word == Word.VETTED:
         return ()
-    said = list(dict.fromkeys(_against(stages, coverage, breaches, findings, differences)))
+    said, known = [], set[str]()
+    for where, text in _against(stages, coverage, breaches, findings, differences):
+        if text not in known:
+            known.add(text)
+            said.append(f"{where}: {text}")
     more = len(said) - REASONS
     return (*said[:REASONS], *([f"and {more} more, below"] if more > 0 else []))
 
@@ -42,23 +46,24 @@ def _against(
     breaches: Iterable[BreachShown],
     findings: Iterable[FindingShown],
     differences: Iterable[DifferenceShown],
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
+    """Where, and what."""
     for wanted in (Mark.FAIL, Mark.ERROR):
         for row in coverage:
             if row.mark is wanted and row.reason:
-                yield f"{row.stage}, {row.name}: {row.reason}"
+                yield f"{row.stage}, {row.name}", row.reason
     for one in breaches:
         if one.severity is Weight.CRITICAL:
-            yield f"{one.stage}: {one.text}"
+            yield one.stage, one.text
     for difference in differences:
         if difference.severity is Weight.CRITICAL:
-            yield f"SpecValidate: {difference.text}"
+            yield "SpecValidate", difference.text
     for finding in findings:
         if finding.severity is Weight.CRITICAL:
-            yield f"{finding.stage}, {finding.component}: {finding.text}"
+            yield f"{finding.stage}, {finding.component}", finding.text
     for stage in stages:
         if stage.verdict in (Mark.FAIL, Mark.ERROR) and stage.reason:
-            yield f"{stage.name}: {stage.reason}"
+            yield stage.name, stage.reason
 
 
 def next_steps(word: str, run: RunShown, host: str, addresses: Iterable[str]) -> tuple[str, ...]:
@@ -73,10 +78,10 @@ def _steps(word: str, run: RunShown, host: str, addresses: tuple[str, ...]) -> I
         case Word.VETTED:
             yield f"{host} may carry virtual machines again. Keep this file with its papers."
         case Word.PASSED:
-            yield "Nothing that was tested failed. Read the remarks beside the verdict: they say what was not tested."
+            yield f"Treat {host} as not yet proved: the remarks above say what was not tested, or not fully."
             yield (
-                "For a full vetting start a run that none of them applies to: profile quick or longer, destructive where "
-                f"the disks allow it: `vetting run start {host} --profile quick`."
+                "For a full vetting start a run that they do not apply to, of profile quick or longer, and destructive "
+                f"where the disks may be wiped: `vetting run start {host} --profile quick`."
             )
         case Word.FAILED:
             yield f"Do not put {host} into service. The parts named above were measured and came up short."

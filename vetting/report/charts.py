@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 
 from vetting.report.model import BreachShown, Curve, Curves, Point, Report, ThresholdShown
-from vetting.report.text import duration, number
+from vetting.report.text import UNITS, duration, number
 
-WIDTH, HEIGHT = 760, 250
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 30, 34
+WIDTH, HEIGHT = 1000, 290
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 32, 38
 TRACES = 10  # drawn one by one in a chart; further series are one band together, and all stand in the legend
 POINTS_IN_ALL = 30_000  # of all charts: about a megabyte of paths
 GAP_STRIDES = 4  # so many times the usual distance between samples is a gap in the line
@@ -161,7 +161,7 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
         together = _together(others)
         traces.insert(0, _trace(f"{len(others)} further series", None, together, scale, curves, factor))
     places = {curve.name: place for place, curve in enumerate(drawn)}
-    title = f"{TITLES.get(family, family)}{f' ({number(None, unit)[len(number(None)) :].strip()})' if unit else ''}"
+    title = f"{TITLES.get(family, family)}, {UNITS.get(unit, unit)}" if unit else TITLES.get(family, family)
     return Chart(
         key=f"{family}-{unit}",
         title=title,
@@ -171,7 +171,7 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
         x_ticks=tuple(_time_ticks(scale)),
         stages=tuple(_stages(report, scale)),
         breach_spans=tuple(_spans(breaches, scale)),
-        breaches=tuple(_marks(breaches, scale)),
+        breaches=tuple(_marks(breaches, {curve.name: curve for curve in group}, curves, scale)),
         limits=tuple(_limits(rows, scale)),
         off_scale=off_scale,
         traces=tuple(traces),
@@ -244,7 +244,7 @@ def _stages(report: Report, scale: _Scale) -> Iterator[Shade]:
         x, right = scale.x(started_at * 1000), scale.x(ended_ms)
         again = f" #{one.attempt}" if one.attempt > 1 else ""
         label = name + again
-        if len(label) * 6.2 > right - x:
+        if len(label) * 7 > right - x:
             label = str(number_of[name]) if right - x > 14 else ""
         yield Shade(
             x=x, width=max(right - x, 0.5), label=label, title=f"{name}, attempt {one.attempt}", odd=bool(place % 2)
@@ -257,11 +257,24 @@ def _spans(breaches: list[BreachShown], scale: _Scale) -> Iterator[Shade]:
         yield Shade(x=x, width=max(right - x, 1.5), label="", title=f"breach: {one.text}")
 
 
-def _marks(breaches: list[BreachShown], scale: _Scale) -> Iterator[Breach]:
+def _marks(breaches: list[BreachShown], by_name: dict[str, Curve], curves: Curves, scale: _Scale) -> Iterator[Breach]:
     for one in breaches:
-        middle = scale.x((one.first_at + one.last_at) * 500)
+        at_ms = _worst_ms(one, by_name[one.series], curves)
         y = TOP + 6.0 if one.worst is None else scale.y(one.worst)
-        yield Breach(x=middle, y=max(y, TOP + 6.0), title=f"breach: {one.text}")
+        yield Breach(x=scale.x(at_ms), y=max(y, TOP + 6.0), title=f"breach: {one.text}")
+
+
+def _worst_ms(breach: BreachShown, curve: Curve, curves: Curves) -> float:
+    """The stretch of the breach that comes nearest to its worst sample; the middle where there is none."""
+    begin_ms, half_ms = curves.begin_at * 1000, curves.stretch_s * 500
+    places = [
+        (abs(value - breach.worst), begin_ms + at + half_ms)
+        for at, low, high, _ in curve.points
+        if breach.first_at * 1000 <= begin_ms + at + 2 * half_ms and begin_ms + at <= breach.last_at * 1000
+        for value in (low, high)
+        if value is not None and breach.worst is not None
+    ]
+    return min(places)[1] if places else (breach.first_at + breach.last_at) * 500
 
 
 def _limits(rows: list[ThresholdShown], scale: _Scale) -> Iterator[Limit]:

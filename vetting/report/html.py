@@ -84,6 +84,14 @@ def _finalize(value: Any) -> Any:
     return text.clean(value)
 
 
+def _commands(said: str) -> Markup:
+    """A sentence with its `commands` set as code."""
+    parts = [escape(part) for part in text.clean(said).split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -105,6 +113,8 @@ def _environment() -> jinja2.Environment:
         weight_sign=WEIGHT_SIGNS.__getitem__,
         weight_tone=WEIGHT_TONES.__getitem__,
         short=text.bounded,
+        percent=text.percentage,
+        commands=_commands,
         path=Markup,  # of numbers alone, made in `charts`; too long to be bounded
     )
     environment.globals.update(ROWS=ROWS, UNITS=text.UNITS)

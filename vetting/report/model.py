@@ -79,13 +79,13 @@ class RunShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkShown:
-    """Work done of work present; `percent` is rounded down, so that 100 means all of it."""
+    """Work done of work present; `percent` is rounded down to a tenth, so that 100 means all of it."""
 
     what: str
     done: float | None
     of: float | None
     unit: str
-    percent: int | None
+    percent: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,11 +65,18 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def percent(done: float | None, of: float | None) -> int | None:
-    """How much of the whole, rounded down: 100 is said of all of it alone."""
+def percent(done: float | None, of: float | None) -> float | None:
+    """How much of the whole, rounded down to a tenth: 100 is said of all of it alone."""
     if done is None or of is None or not of > 0:
         return None
-    return math.floor(done / of * 100 + 1e-9)
+    return math.floor(done / of * 1000 + 1e-9) / 10
+
+
+def percentage(share: float) -> str:
+    """77 %, 0.4 %; from ten on whole ones are enough, rounded down."""
+    if share < 0.1:
+        return "less than 0.1\u00a0%"
+    return f"{math.floor(share) if share >= 10 else share:g}\u00a0%"
 
 
 def number(value: float | None, unit: str = "") -> str:
