@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob as globbing
 import hashlib
 import mimetypes
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
 from vetting.stages.base import Job, LineSink
 
 EXCERPT_BYTES = 4096
+PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
 ARTIFACT_BYTES = 8 * 1024 * 1024
 MAX_ARTIFACTS = 500
 MAX_TOOLS = 2000
@@ -106,10 +108,19 @@ class AgentDeps:
         self._calls += 1
         name = keep or f"{Path(argv[0]).name}-{self._calls}.txt"
         marked = {**(env or {}), MARK: self.mark}
+        if argv[0] == sys.executable:  # found wherever it runs, also from a checkout that is not installed
+            marked["PYTHONPATH"] = os.pathsep.join(filter(None, (PACKAGE, os.environ.get("PYTHONPATH", ""))))
         if "/" not in argv[0]:
             proc.which(argv[0])  # before its version is asked for: a missing program is said as such
         version = await self.versions.of(argv, self._wrap(heavy=False), marked)
-        ended = await proc.run(argv, limit_s=limit_s, wrap=self._wrap(heavy=heavy), env=marked, on_line=on_line)
+        ended = await proc.run(
+            argv,
+            limit_s=limit_s,
+            wrap=self._wrap(heavy=heavy),
+            env=marked,
+            cwd=str(self.folder / "scratch"),  # fio and others leave files where they stand
+            on_line=on_line,
+        )
         self._record(ended, version, name)
         if ended.exit_code == 125 and COULD_NOT in ended.stderr:
             raise JoinFailed(f"{argv[0]} was not started: {ended.stderr.strip()[-200:]}")

@@ -86,6 +86,10 @@ class Shelf:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
+    def forget_sessions(self) -> None:
+        for path in self.sessions.iterdir():
+            path.unlink(missing_ok=True)
+
     def attempt_folder(self) -> Path:
         """An empty folder for one attempt's scratch files and evidence."""
         path = self.folder / "attempt"

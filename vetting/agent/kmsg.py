@@ -18,7 +18,8 @@ from vetting.parsers import kmsg
 POLL_S = 0.5
 RECORDS_A_POLL = 1000
 RECORD_BYTES = 8192  # a read that is smaller than the record fails with EINVAL
-SAME_A_STAGE = 20  # of one kind and component; more are counted
+SAME_A_STAGE = 20  # of one kind and component; more are not told
+DIFFERENT_A_STAGE = 100  # kinds and components
 
 
 class KernelLog:
@@ -33,7 +34,8 @@ class KernelLog:
         self.sequence = 0  # of the last record read
 
     def open(self, after: int = 0) -> None:
-        """Starts behind the record `after`, or at the end where it is 0. An unreadable log is a finding: UNKNOWN, never OK."""
+        """Starts behind the record `after`, or at the end where it is 0. A log that cannot be read is a finding: what the
+        kernel saw is UNKNOWN, never OK."""
         try:
             self._handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
             self.sequence = after
@@ -109,7 +111,7 @@ class KernelLog:
     def _report(self, kind: kmsg.Kind | None, severity: Severity, component: str, text: str) -> None:
         key = (str(kind), component)
         self._seen[key] += 1
-        if self._seen[key] > SAME_A_STAGE:
+        if self._seen[key] > SAME_A_STAGE or len(self._seen) > DIFFERENT_A_STAGE:
             return
         more = " (further ones of this kind are not listed)" if self._seen[key] == SAME_A_STAGE else ""
         self._on_event(kind, Finding(severity=severity, component=component, text=text + more, source="kernel log"))

@@ -148,6 +148,8 @@ class Agent:
 
     async def _walk(self, step: Step) -> End:
         while True:
+            if self.orders.end is not None and not isinstance(step, End):
+                return self.orders.end
             match step:
                 case Work():
                     step = await self._work(step)
@@ -178,18 +180,18 @@ class Agent:
     async def _mind(self, running: asyncio.Task[Attempted], work: Work) -> None:
         """Waits for the attempt and stops it where an order says so."""
         while not running.done():
-            await self._news_or(running)
             end, retry = self.orders.end, self.orders.retry()
             why = self.orders.cancels(work)
             if end is not None:
                 why = end.why or f"the orchestrator ordered: {end.how}"
             elif retry is not None:
                 why = f"{retry.stage}, attempt {retry.attempt}, was ordered instead"
-            if why and not running.done() and self.activity.doing != "stopping":
+            if why and self.activity.doing != "stopping":
                 self.activity.become("stopping", work.stage, work.attempt)
                 self.logs.say(f"stopping {work.stage}: {why}", "warning")
             if why:
                 self.runner.stop(why)
+            await self._news_or(running)
 
     async def _conclude(self, work: Work, attempted: Attempted) -> Step:
         """Posts the outcome until it is taken; the answer says what comes next."""

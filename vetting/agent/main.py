@@ -101,6 +101,8 @@ async def run(
 async def clear_away(shelf: Shelf, settings: Settings, boot: str, logs: Logs) -> Kept:
     """What a predecessor of this boot left: its programs are killed, its token is kept if it is of the same run."""
     kept = shelf.load(boot)
+    if not kept.mark:  # nothing of this boot: session numbers of another one name strangers
+        shelf.forget_sessions()
     left = 0
     for group in kept.groups:
         left += await cgroup.clear(Path(group))

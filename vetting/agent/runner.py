@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vetting import proc
 from vetting.agent import ambient, cgroup, leftovers
 from vetting.agent.activity import Activity
 from vetting.agent.blame import component
@@ -60,7 +61,7 @@ class Runner:
     _why_stop: str = ""
 
     def stop(self, why: str) -> None:
-        """Ends the attempt that runs now; its outcome is CANCELLED with this reason."""
+        """Ends the attempt that runs now, or was just asked for; its outcome is CANCELLED with this reason."""
         self._why_stop = self._why_stop or why
         self._stop.set()
 
@@ -74,8 +75,13 @@ class Runner:
 
     async def run(self, name: str, attempt: int, job: Job) -> Attempted:
         """One attempt, to its whole outcome. Raises nothing but CancelledError, after everything was stopped."""
-        self._stop.clear()
-        self._why_stop = ""
+        try:
+            return await self._run(name, attempt, job)
+        finally:  # not at the start: an order to stop may come before the first step
+            self._stop.clear()
+            self._why_stop = ""
+
+    async def _run(self, name: str, attempt: int, job: Job) -> Attempted:
         self._job = job
         folder = self.shelf.attempt_folder()
         group, why_none = self._group(name, attempt)
@@ -119,6 +125,8 @@ class Runner:
             limit_s = stage.limit_s(deps.job) + deps.job.profile.grace_s
         except Exception as error:  # noqa: BLE001 - whatever a stage does wrong is an ERROR of the stage
             return self._broken(error)
+        if missing := absent(stage.tools):
+            return Outcome.error("; ".join(missing))
         work = asyncio.create_task(stage.run(deps), name=f"stage {name}")
         stop = asyncio.create_task(self._stop.wait())
         try:
@@ -232,6 +240,17 @@ def judged(outcome: Outcome, noticed: Sequence[Finding], counters: tuple[Counter
         findings=(*told, *moved.findings),
         counters=(*outcome.counters, *counters),
     )
+
+
+def absent(tools: Sequence[str]) -> list[str]:
+    """What is to be said of the programs that are not there; all at once, so that a person installs them once."""
+    said = []
+    for tool in tools:
+        try:
+            proc.which(tool)
+        except ToolMissing as why:
+            said.append(str(why))
+    return said
 
 
 def available_bytes() -> int | None:

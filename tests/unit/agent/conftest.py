@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.hurry import HurriedClock
 from tests.fakes.orchestrator import TICKET, ScriptedOrchestrator, orchestrating
 from vetting.agent import main
+from vetting.agent.loop import Agent
 from vetting.agent.settings import Settings
 from vetting.domain.outcome import Outcome
 from vetting.stages.base import Deps, Job, Stage
@@ -95,6 +96,7 @@ class Bench:
     state_dir: Path
     kernel_log: Path
     said: io.StringIO = field(default_factory=io.StringIO)
+    agent_now: Agent | None = None
 
     def settings(self, **changes: object) -> Settings:
         plain: dict[str, object] = {
@@ -134,8 +136,16 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, machine: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path, machine: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     log = tmp_path / "kmsg"
     log.write_text("")
     async with orchestrating(tmp_path / "server") as orchestrator:
-        yield Bench(orchestrator, machine, tmp_path / "state", log)
+        one = Bench(orchestrator, machine, tmp_path / "state", log)
+        live = Agent.run
+
+        async def seen(agent: Agent) -> int:
+            one.agent_now = agent
+            return await live(agent)
+
+        monkeypatch.setattr(Agent, "run", seen)
+        yield one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -414,3 +415,32 @@ async def test_a_retry_ordered_while_the_old_attempt_runs_replaces_it(bench: Ben
         server.command = order("retry_stage", stage="Inventory", attempt=2)
         await server.until(lambda: len(server.results) == 2)
     assert [r.outcome.verdict for r in server.results] == [Verdict.CANCELLED, Verdict.PASS]
+
+
+async def test_an_order_that_comes_between_two_stages_is_not_lost(bench: Bench) -> None:
+    server = bench.orchestrator
+
+    def answer(result: wire.Result) -> wire.ResultReply:
+        assert bench.agent_now is not None
+        bench.agent_now.orders.heard(order("abort"))
+        return onward("Firmware")
+
+    server.answers = {("Inventory", 1): answer}
+    firmware = TinyStage("Firmware", never_ends)
+    async with bench.running(stages(TinyStage("Inventory"), firmware)) as agent:
+        assert await asyncio.wait_for(agent, 10) == 1
+
+
+async def test_sessions_of_another_boot_name_strangers(bench: Bench) -> None:
+    stranger = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    try:
+        (bench.state_dir / "sessions").mkdir(parents=True)
+        up = Path("/proc/uptime").read_text().split()[0]
+        (bench.state_dir / "sessions" / str(stranger.pid)).write_text(up)
+        stage = TinyStage("Inventory", never_ends)
+        async with bench.running(stages(stage)):
+            await asyncio.wait_for(stage.begun.wait(), 10)
+        assert stranger.returncode is None
+    finally:
+        stranger.kill()
+        await stranger.wait()

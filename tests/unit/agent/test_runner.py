@@ -39,6 +39,16 @@ async def test_a_missing_program_is_an_error_and_never_a_skip(bench: Bench) -> N
     assert "the program 'no-such-tool' is not installed" in outcome.reason
 
 
+async def test_all_programs_that_a_stage_declares_are_looked_for_before_it_begins(bench: Bench) -> None:
+    stage = TinyStage("SMART", tools=("sh", "no-such-a", "no-such-b"))
+    outcome = await outcome_of(bench, stage)
+    assert outcome.verdict is Verdict.ERROR
+    assert "'no-such-a'" in outcome.reason
+    assert "'no-such-b'" in outcome.reason
+    assert "'sh'" not in outcome.reason
+    assert not stage.jobs
+
+
 @pytest.mark.parametrize(
     ("raised", "reason"),
     [
@@ -230,3 +240,14 @@ async def test_an_artifact_over_its_limit_is_cut_and_says_so(bench: Bench) -> No
     (data,) = bench.orchestrator.artifacts.values()
     assert len(data) == 8 * 1024 * 1024
     assert b"bytes more]" in data[-60:]
+
+
+async def test_programs_stand_in_the_scratch_folder_and_ours_is_found_from_there(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        where = await deps.run(["pwd"], limit_s=10)
+        assert where.stdout.strip() == deps.scratch("x")[:-2]
+        ours = await deps.run([*deps.own_program("--version")], limit_s=30)
+        assert ours.stdout.startswith("vetting "), ours.text
+        return Outcome.ok()
+
+    assert (await outcome_of(bench, TinyStage("SMART", act))).verdict is Verdict.PASS
