@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from vetting import wire
 from vetting.agent.activity import Activity
 from vetting.agent.arrival import claim_run, greet
+from vetting.agent.assignment import inventory_of, job_of
 from vetting.agent.delivery import deliver
 from vetting.agent.heartbeat import Heartbeat
 from vetting.agent.hold import addresses
@@ -29,8 +30,7 @@ from vetting.agent.sides import Side, SideTasks, forward
 from vetting.client import Client
 from vetting.clock import Clock
 from vetting.domain.errors import NotAllowed, ProtocolMismatch, Refusal
-from vetting.domain.inventory import Inventory
-from vetting.stages.base import Job
+from vetting.parsers.errors import ParseError
 
 T = TypeVar("T")
 HELD_STATES = ("Failed", "FailedHolding")
@@ -164,7 +164,9 @@ class Agent:
         self.orders.begin(work)
         self.activity.become("running", work.stage, work.attempt)
         self.logs.say(f"{work.stage}, attempt {work.attempt}, begins")
-        running = asyncio.create_task(self.runner.run(work.stage, work.attempt, self._job(work)))
+        assert self._claim is not None  # no work before the claim
+        job = job_of(self._claim, work, live_image=self.settings.live_image, inventory=self.shelf.inventory())
+        running = asyncio.create_task(self.runner.run(work.stage, work.attempt, job))
         try:
             await self._mind(running, work)
             attempted = await running
@@ -174,7 +176,10 @@ class Agent:
         if self.orders.end is not None and self.orders.end.how not in (How.SHUTDOWN, How.REBOOT):
             return self.orders.end
         if work.stage == "Inventory" and attempted.outcome.passed:
-            self._remember_inventory(attempted)
+            try:
+                self.shelf.save_inventory(inventory_of(attempted.outcome))
+            except ParseError as error:
+                self.logs.say(f"later stages go without the inventory: {error}", "error")
         return await self._conclude(work, attempted)
 
     async def _mind(self, running: asyncio.Task[Attempted], work: Work) -> None:
@@ -304,37 +309,6 @@ class Agent:
             await self.hands.power_off()
         elif end.how is How.REBOOT:
             await self.hands.reboot()
-
-    # --- values ---------------------------------------------------------------------------------------------------
-
-    def _job(self, work: Work) -> Job:
-        claim = self._claim
-        assert claim is not None  # no work before the claim
-        return Job(
-            run_id=claim.run_id,
-            host=claim.host,
-            profile=claim.profile,
-            expected=claim.expected,
-            expected_disks=claim.expected_disks,
-            non_destructive=claim.non_destructive,
-            live_image=self.settings.live_image,
-            iperf_host=claim.iperf.host if claim.iperf else "",
-            iperf_port=claim.iperf.port if claim.iperf else 0,
-            override_flags=work.override_flags,
-            permit=work.permit,
-            permit_key=claim.permit_key,
-            inventory=self.shelf.inventory(),
-        )
-
-    def _remember_inventory(self, attempted: Attempted) -> None:
-        import msgspec
-
-        try:
-            found = msgspec.convert(attempted.outcome.data.get("inventory"), Inventory, from_attributes=True)
-        except msgspec.ValidationError as error:
-            self.logs.say(f"the inventory cannot be kept for later stages: {error}", "error")
-            return
-        self.shelf.save_inventory(found)
 
 
 ORDERLY = (How.SHUTDOWN, How.REBOOT, How.STOPPED)
