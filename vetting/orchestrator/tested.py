@@ -67,7 +67,7 @@ def _why_missing(records: Records, row: LedgerCell) -> str:
     if attempt is None:
         return "this stage was never reached"
     ended = f"attempt {attempt.attempt} ended {attempt.verdict} without a result for it"
-    return f"{ended}: {attempt.reason}" if attempt.reason else ended
+    return f"{ended}: {attempt.reason}" if attempt.reason and attempt.verdict is not Verdict.FAIL else ended
 
 
 def _beyond(records: Records) -> Iterator[Coverage]:
