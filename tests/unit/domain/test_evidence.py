@@ -538,3 +538,37 @@ def test_objections_of_ours_alone_make_it_an_error() -> None:
     recorded, _ = believe(healthy.outcome("Burn"), healthy.plan("Burn"), replace(healthy.witness("Burn"), artifacts={}))
     assert recorded.verdict is Verdict.ERROR
     assert recorded.cells == healthy.outcome("Burn").cells
+
+
+def test_an_accusation_of_the_host_is_not_lost_among_those_of_us() -> None:
+    killed = Counter(component="host", name="oom_kill", before=0, after=1)
+    hot = replace(healthy.witness("Burn"), breaches=("temp.cpu reached 104, limit <= 95",))
+    hosts(judged("Burn", outcome=healthy.outcome("Burn").but(counters=(killed,)), witness=hot), "104")
+    cells = (
+        Cell(component="disk:WD-1", verdict=Verdict.FAIL, reason="it is dying"),
+        Cell(component="disk:WD-2", verdict=Verdict.ERROR, reason="no answer"),
+        Cell(component="disk:WD-3", verdict=Verdict.SKIP, reason="no time"),
+    )
+    hosts(judged("SMART", outcome=healthy.outcome("SMART").but(cells=cells)), "it is dying")
+    rebooted = replace(healthy.witness("Burn"), posting_boot_id="boot-2")
+    found = judged("Burn", outcome=Outcome.skip("no stress-ng"), witness=rebooted)
+    hosts(found, "rebooted")
+    assert {one.fault for one in found} == {"host", "us"}
+
+
+def test_a_whole_stage_may_be_skipped_where_none_of_its_parts_can_be_tested() -> None:
+    virtual = replace(INVENTORY, virtual="kvm", disks=tuple(replace(one, smart=None) for one in INVENTORY.disks))
+    assert skipped("SMART", replace(healthy.plan("SMART"), inventory=virtual)) == ()
+    on_metal = replace(virtual, virtual="")
+    ours(skipped("SMART", replace(healthy.plan("SMART"), inventory=on_metal)), "WD-1, WD-2")
+    ours(skipped("SMART", replace(healthy.plan("SMART"), inventory=None)), "no inventory")
+    assert skipped("PSU", blind(healthy.plan("PSU"))) == ()
+    ours(skipped("PSU", replace(healthy.plan("PSU"), inventory=None)), "no inventory")
+
+
+def test_a_disk_without_a_serial_is_known_by_its_name_in_this_boot() -> None:
+    disk = replace(DISK, serial="name:vda", write=False)
+    vda = replace(INVENTORY.disks[0], name="vda", serial="", transport="virtio", smart=None)
+    plan = replace(healthy.plan("SMART"), disks=(disk,), inventory=replace(INVENTORY, disks=(vda,)))
+    assert skipped("SMART", plan) == ()
+    ours(skipped("SMART", replace(plan, inventory=replace(INVENTORY, disks=(replace(vda, name="vdb"),)))), "name:vda")

@@ -52,7 +52,8 @@ def test_spellings_of_one_version_are_equal(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("GXA7801Q", "EDA7602Q"), ("1.2", "1.2-rc1"), ("", "1.0"), ("abc", "1.0"), ("..", "--")]
+    ("one", "other"),
+    [("GXA7801Q", "EDA7602Q"), ("1.2", "1.2-rc1"), ("1.2", "1.2foo"), ("", "1.0"), ("abc", "1.0"), ("..", "--")],
 )
 def test_what_has_no_order_is_not_guessed(one: str, other: str) -> None:
     assert compare_versions(one, other) is None

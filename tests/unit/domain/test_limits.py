@@ -40,6 +40,31 @@ def test_a_breach_that_gets_worse_is_news_and_one_that_does_not_is_none() -> Non
     assert "99" in breach.text and "95" in breach.text
 
 
+def test_the_worst_sample_is_kept_wherever_it_came() -> None:
+    judge = Judge([HOT])
+    changes(judge, [96, 99, 97, 98])
+    assert [breach.worst for breach in judge.open] == [99]
+
+
+def test_a_breach_ends_with_the_first_of_the_good_samples() -> None:
+    judge = Judge([HOT])
+    changes(judge, [96, 96, 96])
+    (event,) = [event for at in (10, 11, 12) for event in judge.feed("temp.cpu", 90.0, at)]
+    assert (event.change, event.breach.closed_at) == (CLOSED, 10)
+
+
+def test_each_of_several_thresholds_on_a_series_has_its_own_breach() -> None:
+    warm = Threshold(series="temp.*", op=Op.AT_MOST, limit=80.0, hold_samples=3, stages=("Burn",))
+    judge = Judge([HOT, warm], stage="Burn")
+    changes(judge, [96, 96])
+    assert [event.breach.threshold for event in judge.feed("temp.cpu", 96.0, 2)] == [HOT, warm]
+    assert len(judge.open) == 2
+    assert [event.breach.threshold for event in judge.enter("GPU", 3)] == [warm]
+    judge = Judge([HOT, warm], stage="Burn")
+    changes(judge, [96, 96, 96, 70, 70])
+    assert [event.change for event in judge.feed("temp.cpu", 70.0, 5)] == [CLOSED, CLOSED]
+
+
 def test_a_bad_sample_among_the_good_keeps_the_breach_open() -> None:
     assert changes(Judge([HOT]), [96, 96, 96, 94, 94, 96, 94, 94])[3:] == [[]] * 5
 

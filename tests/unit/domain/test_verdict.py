@@ -147,6 +147,17 @@ def test_a_skipped_component_within_a_passed_stage_is_told() -> None:
         assert with_cell(stage, component).qualifiers == (f"{component} skipped in {stage}: because",)
 
 
+def test_a_bad_component_within_a_stage_that_says_pass_forbids_vetted() -> None:
+    cell = Cell(component="disk:WD-1", verdict=Verdict.FAIL, reason="bad")
+    judged = judge([replace(one, cells=(cell,)) if one.stage == "SMART" else one for one in passes()])
+    assert (judged.word, judged.qualifiers) == (Word.PASSED, ("disk:WD-1 in SMART: FAIL",))
+
+
+@pytest.mark.parametrize("state", [RunState.BURN, RunState.QUEUED])
+def test_a_report_on_the_way_is_of_an_unfinished_run(state: RunState) -> None:
+    assert judge(passes(), state=state, writing_report=True).word is Word.INCOMPLETE
+
+
 @pytest.mark.parametrize(
     ("state", "failed_stage", "last", "lost", "word"),
     [
