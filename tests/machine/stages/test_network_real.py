@@ -1,0 +1,114 @@
+"""Network with the real iperf3: on loopback, and through a card of the test's own, at full speed, slow, and cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.plain_deps import PlainDeps
+from tests.fakes.scripted_deps import job
+from tests.fakes.stage_world import tool_text
+from tests.fakes.stand_ins import KINDS, stand_in
+from tests.fakes.veth_host import VethHost, loopback_server, veth_host
+from vetting.domain.hostspec import ExpectedNic, ExpectedSpec, Identity
+from vetting.domain.inventory import FoundCpu, FoundNic, Inventory
+from vetting.domain.outcome import Verdict
+from vetting.domain.profiles import TASTE, NetworkKnobs
+from vetting.stages.network import Network
+
+pytestmark = pytest.mark.machine
+
+PORT = 15321
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[int]:
+    with loopback_server(PORT) as port:
+        yield port
+
+
+@pytest.fixture
+def card() -> Iterator[VethHost]:
+    with veth_host() as made:
+        yield made
+
+
+def deps_in(
+    folder: Path, *, path: str = "", limit_s: float | None = None, seconds: int = 2, **changes: Any
+) -> PlainDeps:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    profile = replace(TASTE, network=NetworkKnobs(seconds=seconds, parallel=2))
+    return PlainDeps(replace(job(profile=profile), **changes), scratch, path=path, limit_s=limit_s)
+
+
+def through(card: VethHost, floor_mb_s: int = 0) -> dict[str, Any]:
+    nic = FoundNic(name=card.name, mac=card.mac, driver="veth", link=True, speed_mb_s=10000)
+    cpu = FoundCpu(model="x", sockets=1, cores=1, threads=1)
+    return {
+        "iperf_host": card.server,
+        "iperf_port": card.port,
+        "inventory": Inventory(identity=Identity(), cpu=cpu, memory_bytes=1, nics=(nic,)),
+        "expected": ExpectedSpec(nics=(ExpectedNic(mac=card.mac, floor_mb_s=floor_mb_s),)),
+    }
+
+
+async def test_loopback_is_measured_and_called_so(tmp_path: Path, loopback: int) -> None:
+    outcome = await Network().run(deps_in(tmp_path, iperf_port=loopback))
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert outcome.cells[0].component == "nic:loopback"
+    assert [each.done for each in outcome.cells[0].work] == [2, 2]
+
+
+async def test_a_card_carries_both_ways_and_is_named(tmp_path: Path, card: VethHost) -> None:
+    deps = deps_in(tmp_path, **through(card, floor_mb_s=100))
+    outcome = await Network().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert outcome.cells[0].component == f"nic:{card.mac}"
+    assert len(deps.argvs("iperf3")) == 2
+
+
+async def test_a_card_slowed_to_a_hundred_megabits_fails(tmp_path: Path, card: VethHost) -> None:
+    card.inside(
+        "tc", "qdisc", "add", "dev", card.peer, "root", "tbf", "rate", "100mbit", "burst", "64kb", "latency", "50ms"
+    )
+    outcome = await Network().run(deps_in(tmp_path, **through(card, floor_mb_s=900)))
+    assert outcome.verdict is Verdict.FAIL
+    assert "from server:" in outcome.reason and "floor 900 Mb/s" in outcome.reason
+
+
+async def test_a_link_cut_in_the_middle_fails_the_card_and_hangs_nobody(
+    tmp_path: Path, card: VethHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vetting.stages.iperf_load.FIRST_PAUSE_S", 0.01)
+    deps = deps_in(tmp_path, seconds=3, limit_s=6, **through(card, floor_mb_s=100))
+    testing = asyncio.create_task(Network().run(deps))
+    for _ in range(200):
+        if deps.progresses:
+            break
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(1.0)
+    card.inside("ip", "link", "set", card.peer, "down")
+    outcome = await asyncio.wait_for(testing, 60)
+    assert outcome.verdict is Verdict.FAIL
+    assert "carrier_changes grew" in outcome.reason or "lost its link" in outcome.reason
+
+
+async def test_a_port_on_which_nobody_serves_is_our_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vetting.stages.iperf_load.FIRST_PAUSE_S", 0.01)
+    outcome = await Network().run(deps_in(tmp_path, iperf_port=1))
+    assert outcome.verdict is Verdict.ERROR
+    assert "unable to connect" in outcome.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_stand_in_for_iperf3_comes_out_green(tmp_path: Path, loopback: int, kind: str) -> None:
+    good = tool_text("debian12", "iperf3/parallel")
+    path = stand_in(tmp_path, "iperf3", kind, good=good, takes_s=2)
+    outcome = await Network().run(deps_in(tmp_path, path=path, limit_s=4, iperf_port=loopback))
+    assert outcome.verdict is Verdict.ERROR, outcome.reason
