@@ -119,9 +119,7 @@ class Story:
         """Host, run, limits, and the claim: the run is in InventoryCheck."""
 
         def written() -> int:
-            host = hosts.by_name(self.name) or hosts.create(
-                self.name, now=self.now, macs=("3c:ec:ef:00:11:22",), spec=self.spec
-            )
+            host = hosts.by_name(self.name) or hosts.create(self.name, now=self.now, spec=self.spec)
             made = runs.create(
                 NewRun(
                     host_id=host.id,

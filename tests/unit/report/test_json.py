@@ -6,7 +6,7 @@ import json as plain
 import math
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from tests.fakes import records
