@@ -139,7 +139,6 @@ class Seen:
             self.available.append(available)
         if self.clock and (clocks := clocks_mhz(self.deps)):
             self.clocks.append(sum(clocks) / len(clocks))
-            self.deps.sample("clock.mean_mhz", self.clocks[-1], "MHz")
 
     @property
     def busy(self) -> dict[int, float]:
