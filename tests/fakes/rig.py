@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -32,6 +32,15 @@ from vetting.orchestrator.keys import fingerprint_of
 from vetting.tryout import free_ports
 
 T = TypeVar("T")
+
+
+class Waits(TypedDict, total=False):
+    """How a client waits between its tries, in seconds."""
+
+    first_wait_s: float
+    longest_wait_s: float
+
+
 READY_S = 60.0  # for a process to come up on a busy machine
 
 
@@ -55,7 +64,7 @@ async def until(what: Callable[[], Awaitable[T]], limit_s: float, *, every_s: fl
     """The first true answer of `what`. Fails the test after `limit_s` with what was waited for."""
     try:
         async with asyncio.timeout(limit_s):
-            while not (answer := await what()):
+            while not (answer := await what()):  # noqa: ASYNC110 - other processes tell nobody
                 await asyncio.sleep(every_s)
             return answer
     except TimeoutError:
@@ -153,10 +162,10 @@ class ServeProcess:
             raise AssertionError("the orchestrator did not end on TERM") from None
 
     @asynccontextmanager
-    async def operator(self, **waits: float) -> AsyncIterator[Client]:
+    async def operator(self, **waits: Unpack[Waits]) -> AsyncIterator[Client]:
         """A client with the token that lies beside the database."""
         token = (self.data / "operator.token").read_text().strip()
-        async with Client(self.url, self.fingerprint, token=token, **waits) as client:  # type: ignore[arg-type]
+        async with Client(self.url, self.fingerprint, token=token, **waits) as client:
             yield client
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from tests.fakes import honest
-from tests.fakes.rig import ServeProcess, attempts_at
+from tests.fakes.rig import ServeProcess, Waits, attempts_at
 from vetting import wire
 from vetting.client import Client, Unreachable
 from vetting.domain.errors import Conflict, StageMismatch
@@ -24,7 +24,7 @@ from vetting.domain.states import ORCHESTRATOR_STAGES, STAGE_ORDER
 
 AGENT_STAGES = tuple(name for name in STAGE_ORDER if name not in ORCHESTRATOR_STAGES)
 SERIES = ("net.eno1.tx_mb_s", "disk.d1.write_mb_s")
-WAITS = {"first_wait_s": 0.05, "longest_wait_s": 0.3}
+WAITS: Waits = {"first_wait_s": 0.05, "longest_wait_s": 0.3}
 SCRIPTS = (
     "pass",
     "retry",

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def moves_are_lawful(run: RunRow, moves: list[TransitionRow], tries: list[Attemp
     """From the table alone: no move that it does not know, none past a stage that was not passed in the same moment."""
     assert (moves[0].event, moves[0].to_state) == ("created", RunState.QUEUED)
     assert moves[-1].to_state is run.state, run
-    for before, move in zip(moves, moves[1:], strict=False):
+    for before, move in pairwise(moves):
         assert move.from_state is before.to_state, (run.id, move)
         assert move.from_state is not None
         target = MOVES[move.from_state, Event(move.event)]
@@ -156,7 +157,7 @@ def moves_are_lawful(run: RunRow, moves: list[TransitionRow], tries: list[Attemp
             stage = STAGE_OF[move.from_state]
             passed = [one for one in tries if one.stage == stage and one.verdict in BELIEVED]
             assert [one.ended_at for one in passed] == [move.at], (run.id, stage, passed)
-    for earlier, later in zip(tries, tries[1:], strict=False):
+    for earlier, later in pairwise(tries):
         assert earlier.ended_at is not None, (run.id, earlier, "two attempts run")
         assert earlier.ended_at <= later.started_at, (run.id, earlier, later)
     if run.state in CLOSED:
