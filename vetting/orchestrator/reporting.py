@@ -63,7 +63,7 @@ class Reporting:
 
             def noted() -> None:
                 state = RunState(report.run.state)
-                if state in OVER and runs.change_in(run_id, state, **_verdict_of(report, path)):
+                if state in OVER and runs.change_in(run_id, state, **_verdict_of(report, path)) and files:
                     self._record(run_id, files, now=now)
 
             await self._store.write(noted)
@@ -123,12 +123,14 @@ class Reporting:
                 artifacts.replace(run_id, REPORTING, latest.attempt, name, MEDIA[name], one, now=now)
 
     def _put(self, report: Report) -> tuple[Path, dict[str, Stored]]:
-        """Writes both files, twice: under a person's name for them, and beside the other evidence."""
+        """Writes both files under a person's name for them; those of a completed run beside the other evidence too."""
         folder = self._data_dir / FOLDER / f"run-{report.run.id}"
         files = {f"report.{kind}": renderer(report) for kind, renderer in RENDERERS.items()}
         for name, content in files.items():
             put(folder / name, content)
         read_back(folder / "report.html", folder / "report.json", report)
+        if report.run.state != RunState.COMPLETED:
+            return folder / "report.html", {}
         return folder / "report.html", {name: self._room.keep(report.run.id, data) for name, data in files.items()}
 
     def _lock(self, run_id: int) -> asyncio.Lock:

@@ -18,7 +18,7 @@ from tests.fakes import records
 from tests.unit.report.conftest import Gather
 from vetting.domain.hostspec import Identity
 from vetting.domain.outcome import Cell, Finding, Outcome, Severity, Verdict
-from vetting.report import html
+from vetting.report import html, json
 from vetting.report.model import Mark, Report
 from vetting.store import Store
 
@@ -153,6 +153,21 @@ def test_hostile_texts_stay_texts(store: Store, gather: Gather) -> None:
     assert "&lt;U+202E&gt;exe.txt" in text
     assert "A" * 4200 not in text, "a text of the host is not bounded"
     assert not [value for _, name, value in page.attributes if name.startswith("on")]
+
+
+def test_texts_are_clean_in_the_json_too(store: Store, gather: Gather) -> None:
+    raw = json.render(gather(hostile_story(store))).decode()
+    assert "\u202e" not in raw
+    assert "\\u001b" not in raw
+    assert "A" * 4200 not in raw
+
+
+def test_a_text_that_nobody_cleaned_before_is_cleaned_by_the_page(store: Store, gather: Gather) -> None:
+    report = gather(records.taste(store), closing=True)
+    dirty = replace(report, host=replace(report.host, name="a\u202eb", note="N" * 10_000))
+    text = html.render(dirty)
+    assert "\u202e" not in text
+    assert "N" * 4200 not in text
 
 
 def test_a_backtick_of_the_host_makes_no_markup(store: Store, gather: Gather) -> None:

@@ -173,6 +173,7 @@ async def test_a_held_run_gets_its_verdict_and_a_running_one_does_not(store: Sto
     assert desk.run(held).verdict.startswith("Failed in CPUStress: temp.coretemp.package-id-0 reached 97.4")
     assert desk.run(held).verdict_detail["report"] == str(path)
     assert desk.run(running).verdict == ""
+    assert not (desk.data / "artifacts").exists(), "files without a row"
 
 
 async def test_writing_again_replaces_the_files_whole_and_leaves_nothing_behind(store: Store, desk: Desk) -> None:
