@@ -30,16 +30,20 @@ class IperfPool:
         self._program = program
         self._servers: dict[int, tuple[int, Supervised]] = {}
 
-    async def lease(self, run_id: int) -> int:
-        """The run's port, with its server started; 0 where no port is free or iperf3 does not start."""
+    async def lease(self, run_id: int, *, port: int = 0) -> int:
+        """The run's port, with its server started; 0 where no port is free or iperf3 does not start.
+
+        `port`: the one that its agent was told by an orchestrator before us, taken again where it is free.
+        """
         if run_id in self._servers:
-            port, server = self._servers[run_id]
+            had, server = self._servers[run_id]
             if server.status.health is Health.GIVEN_UP:
                 await server.start()
-            return port
+            return had
         if not self._free:
             return 0
-        port = self._free.pop()
+        port = port if port in self._free else self._free[-1]
+        self._free.remove(port)
         argv = [self._program, "--server", "--port", str(port), *(["--bind", self._bind] if self._bind else [])]
         server = Supervised(f"iperf3:{port}", argv, clock=self._clock, told=self._told)
         self._servers[run_id] = (port, server)

@@ -97,12 +97,22 @@ class Progress:
         run, token = await self._turn(lambda turn: starting.claim(turn, secret, message))
         if not token:
             raise NotAllowed(starting.CLAIM_ANSWER)
-        port = await self._iperf.lease(run.id) if run.state in IN_STAGE else 0
+        port = await self._lease(run)
         target = wire.IperfTarget(host=self._iperf_host, port=port) if port else None
         key = public_hex(self._means.signer)
         return await self._turn(
             lambda turn: starting.claim_reply(turn, runs.get(run.id), token, iperf=target, permit_key=key)
         )
+
+    async def _lease(self, run: RunRow) -> int:
+        """The run's iperf3 server, kept through every hold: a held run may yet measure its network, and its agent hears of
+        the port only once."""
+        if run.state not in ACTIVE:
+            return 0
+        port = await self._iperf.lease(run.id, port=run.iperf_port)
+        if port != run.iperf_port:
+            await self._turn(lambda turn: runs.change(run.id, iperf_port=port))
+        return port
 
     async def heartbeat(self, run_id: int, beat: wire.Heartbeat) -> wire.HeartbeatReply:
         if beat.doing == "running":
@@ -155,7 +165,11 @@ class Progress:
         await self._reporting.write(run_id)
 
     async def resume(self) -> None:
-        """After a start of the orchestrator: finishes what only the orchestrator can finish. Nothing else advances."""
+        """After a start of the orchestrator: finishes what only the orchestrator can finish, and serves again those whose
+        agents count on us. Nothing else advances."""
+        for run in await self._store.read(lambda: runs.in_states((*IN_STAGE, RunState.FAILED_HOLDING))):
+            if run.iperf_port:
+                await self._iperf.lease(run.id, port=run.iperf_port)
         for run in await self._store.read(lambda: runs.in_states((RunState.REPORTING,))):
             await self._finish(run.id)
 
@@ -165,6 +179,8 @@ class Progress:
             await asyncio.shield(self._finish(run_id))
         elif run.state in CLOSED:
             await self._reporting.write(run_id)
+        elif run.state in IN_STAGE:
+            await self._lease(run)  # a server that was given up is tried again, as the stage is
 
     def _finish(self, run_id: int) -> asyncio.Task[None]:
         """Writes the report and completes the run; goes on when the caller goes away."""
@@ -178,9 +194,13 @@ class Progress:
         answer = await self._store.write(lambda: act(turn))
         for done in turn.after:
             done()
+        now_in: dict[int, str] = {}
         for kind, run_id, data in turn.news:
             self._bus.publish(kind, at=turn.at, run_id=run_id, **data)
-            if kind == "run.moved" and data["state"] not in ACTIVE:
+            if kind == "run.moved":
+                now_in[run_id] = data["state"]
+        for run_id, state in now_in.items():  # a failed stage is Failed for a moment and held in the same turn
+            if state not in ACTIVE:
                 self._means.witnesses.closed(run_id)
                 await self._iperf.release(run_id)
         return answer
