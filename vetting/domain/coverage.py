@@ -133,6 +133,13 @@ def _reached(stage: str, cell: Cell, share: float, profile: Profile) -> Iterator
         elif stage == "Storage" and work.unit in UNIT_BYTES and profile.storage.surface is SurfaceMode.SAMPLE:
             promised = min(profile.storage.sample_bytes, profile.storage.fio_size_bytes)
             least = min(least, promised / UNIT_BYTES[work.unit])
+        elif (
+            stage == "Burn"
+            and work.unit in UNIT_BYTES
+            and cell.component == "memory"
+            and profile.cpu_stress.ram_cap_bytes
+        ):
+            least = min(least, profile.cpu_stress.ram_cap_bytes / UNIT_BYTES[work.unit])
         if not work.done >= least * (1 - 1e-9):
             text = f"{cell.component}: {work.what} reached {work.done:g} of {work.of:g} {work.unit}"
             yield f"{text}, the floor is {least:g}"

@@ -14,7 +14,7 @@ from tests.unit.domain.healthy import DISK, DISK2, INVENTORY, changed, tool
 from vetting.domain.evidence import Objection, Plan, Witness, believe, declared, objections
 from vetting.domain.ledger import LOOPBACK, expected_components
 from vetting.domain.outcome import ArtifactRef, Cell, Counter, Finding, Outcome, Severity, Verdict, Work
-from vetting.domain.profiles import DEEP, QUICK, TASTE, Unobserved
+from vetting.domain.profiles import DEEP, GIB, QUICK, TASTE, Unobserved
 from vetting.domain.states import ORCHESTRATOR_STAGES, STAGE_ORDER
 from vetting.domain.thresholds import Op, Threshold
 
@@ -336,6 +336,23 @@ def test_runs_side_by_side_count_once() -> None:
     ours(judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=(*beside, memory))), "ran 60 s")
     after = (beside[0], tool("stress-ng", "--cpu", "0", "--verify", at=60, lasts=60))
     assert judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=(*after, memory))) == ()
+
+
+def test_a_burn_whose_memory_the_profile_caps_has_to_reach_the_cap_and_no_more() -> None:
+    """`vetting try` on a server with hundreds of GiB loads 1 GiB of it, as its profile says."""
+    capped = replace(
+        QUICK, burn=replace(QUICK.burn, mem_pct=10), cpu_stress=replace(QUICK.cpu_stress, ram_cap_bytes=GIB)
+    )
+    plan = replace(healthy.plan("Burn"), profile=capped)
+
+    def burnt(mib: float) -> Outcome:
+        loaded = Work(what="MiB loaded", done=mib, of=INVENTORY.memory_bytes / 2**20, unit="MiB")
+        return healthy.changed(healthy.outcome("Burn"), "memory", work=(loaded,))
+
+    assert judged("Burn", plan=plan, outcome=burnt(1024)) == ()
+    ours(judged("Burn", plan=plan, outcome=burnt(1023)), "the floor is 1024")
+    uncapped = replace(plan, profile=replace(QUICK, burn=capped.burn))
+    ours(judged("Burn", plan=uncapped, outcome=burnt(1024)), "MiB loaded")
 
 
 def test_cpu_and_memory_load_at_the_same_time_are_refused() -> None:
