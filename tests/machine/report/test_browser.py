@@ -124,3 +124,4 @@ def test_it_prints(chromium: str, page: Path) -> None:
         first = subprocess.run([reader, "-l", "1", str(target), "-"], capture_output=True, text=True, check=True).stdout
         assert "What was and was not tested" in first
         assert "What to do next" in first
+        assert "PSU" in first, "the coverage table leaves the first page"
