@@ -11,7 +11,7 @@ import msgspec
 
 from vetting import wire
 from vetting.agent.activity import Activity
-from vetting.agent.outbox import Outbox
+from vetting.agent.outbox import Outbox, first_number
 from vetting.client import Client, Unreachable, WrongServer
 from vetting.clock import Clock
 from vetting.domain.errors import NotAllowed, Refusal
@@ -36,7 +36,7 @@ class Logs:
         self._lines: Outbox[wire.LogLine] = Outbox(KEEP_LINES)
         self._findings: Outbox[Finding] = Outbox(KEEP_FINDINGS)
         self._waiting: wire.LogBatch | None = None
-        self._seq = 0
+        self._seq = first_number(clock)
         self._sending = asyncio.Lock()
 
     def say(self, text: str, level: str = "info", source: str = "agent") -> None:

@@ -6,7 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from vetting.clock import Clock
+
 T = TypeVar("T")
+
+
+def first_number(clock: Clock) -> int:
+    """What an agent's batches are counted from: above every number of an agent before it in this boot.
+
+    The orchestrator takes each number of a boot once. An agent that was killed and started again would speak to deaf ears
+    if it began at one; milliseconds since the boot grow faster than any agent sends.
+    """
+    return int(clock.monotonic() * 1000)
 
 
 class Outbox(Generic[T]):

@@ -12,7 +12,7 @@ import msgspec
 
 from vetting import wire
 from vetting.agent.activity import Activity
-from vetting.agent.outbox import Outbox
+from vetting.agent.outbox import Outbox, first_number
 from vetting.client import Client, Unreachable, WrongServer
 from vetting.clock import Clock
 from vetting.domain.errors import NotAllowed, Refusal
@@ -44,7 +44,7 @@ class Mux:
         self._places: dict[tuple[str, str], int] = {}  # (series, unit) -> place
         self._names: list[tuple[str, str]] = []
         self._waiting: wire.SensorBatch | None = None
-        self._seq = 0
+        self._seq = first_number(clock)
         self._sending = asyncio.Lock()
 
     @property
