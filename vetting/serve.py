@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 Loop = Callable[[], Awaitable[None]]
 AGAIN_S = 2.0
 ARTIFACT_QUOTA_BYTES = 2 * 1024**3  # of one run
+LOCAL_NAME = "local command line"
 LOCAL_TOKEN = "operator.token"  # in the data directory, for the command line on this machine
 
 
@@ -93,7 +94,9 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
     )
     await leave_local_token(people, data)
     dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config)
-    watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config)
+    watchdog = Watchdog(
+        store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses
+    )
     try:
         async with answering(desk, people, config, certificate, strict=strict) as url:
             await progress.resume()
@@ -141,10 +144,13 @@ def make_data_dir(data: Path) -> None:
 
 
 async def leave_local_token(people: People, data: Path) -> None:
-    """The command line on this machine is the operator: its token lies beside the database, for its owner's eyes."""
+    """The command line on this machine is the operator: its token lies beside the database, for its owner's eyes.
+
+    Where the file is not there, it was taken away, or we were killed before it was written: a new token takes its place.
+    """
     path = data / LOCAL_TOKEN
     if not path.exists():
-        token = await people.issue_operator_token("local command line", "operator", who="first start")
+        token = await people.issue_operator_token(LOCAL_NAME, "operator", who="start", renew=True)
         keys.write_secret(path, token.encode())
 
 

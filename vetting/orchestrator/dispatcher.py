@@ -8,12 +8,14 @@ from vetting.clock import Clock
 from vetting.config import Config
 from vetting.domain.states import ACTIVE, BEFORE_CLAIM, RunState
 from vetting.orchestrator.progress import Progress
-from vetting.store import runs
+from vetting.orchestrator.starting import REPORTER_FRESH_S, reporter_age_s
+from vetting.store import hosts, runs
 from vetting.store.db import Store
 from vetting.store.rows import RunRow
 
 log = logging.getLogger(__name__)
 TURN_S = 1.0
+BACK_S = 60.0  # after our own start: reporters and agents that waited for us have spoken by then
 
 
 class Dispatcher:
@@ -22,6 +24,7 @@ class Dispatcher:
         self._progress = progress
         self._clock = clock
         self._limits = config.limits
+        self._began_at = clock.now()
 
     async def run(self) -> None:
         while True:
@@ -33,7 +36,8 @@ class Dispatcher:
         active = await self._store.read(lambda: runs.in_states(tuple(ACTIVE)))
         for run in sorted(active, key=lambda run: run.id):
             if run.state is RunState.QUEUED and self._may_go(run, active):
-                await self._progress.dispatch(run.id)
+                if not await self._not_heard_yet(run):
+                    await self._progress.dispatch(run.id)
             elif run.state in BEFORE_CLAIM and run.state is not RunState.QUEUED:
                 await self._give_up_on(run)
 
@@ -47,12 +51,19 @@ class Dispatcher:
         ]
         return len([other for other in ahead if other.id != run.id]) < self._limits.max_destructive
 
+    async def _not_heard_yet(self, run: RunRow) -> bool:
+        """Its reporter spoke long ago, and we were not there to hear it since: it is waited for."""
+        if run.start_by != "reporter" or self._clock.now() - self._began_at > BACK_S:
+            return False
+        age_s = reporter_age_s(await self._store.read(lambda: hosts.get(run.host_id)), self._clock.now())
+        return age_s is None or not age_s < REPORTER_FRESH_S
+
     async def _give_up_on(self, run: RunRow) -> None:
         moved_at = await self._store.read(lambda: runs.transitions_of(run.id)[-1].at)
         waited_s = self._clock.now() - moved_at
         by_hand = run.start_by == "manual"
         limit_s = self._limits.by_hand_s if by_hand else self._limits.dispatch_s
-        if waited_s > limit_s:
+        if waited_s > limit_s and self._clock.now() - self._began_at > BACK_S:
             await self._progress.dispatch_failed(
                 run.id, f"the host was {run.state} for {waited_s:.0f} s and no agent claimed the run"
             )

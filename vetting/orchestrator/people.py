@@ -70,10 +70,15 @@ class People:
         await self._write(act)
         return token
 
-    async def issue_operator_token(self, name: str, role: str, *, who: str) -> str:
-        """A token for a person or program, shown once. Raises BadInput for an unknown role, Conflict for a taken name."""
+    async def issue_operator_token(self, name: str, role: str, *, who: str, renew: bool = False) -> str:
+        """A token for a person or program, shown once. Raises BadInput for an unknown role, Conflict for a taken name.
+
+        `renew`: one of this name, where there is one, ends.
+        """
 
         def act(now: float) -> str:
+            if renew and name in {known.name for known in tokens.operators()}:
+                tokens.revoke(name)
             _, token = tokens.create_operator(name, role, now=now)
             audit.add(at=now, who=who, what="token.issue", target=name, detail={"role": role})
             return token

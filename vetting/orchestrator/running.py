@@ -158,7 +158,10 @@ def hold(turn: Turn, run: RunRow, message: wire.Hold, key_pair: tuple[str, str])
 
 
 def past_deadline(turn: Turn, run: RunRow, attempt: AttemptRow) -> RunRow:
-    """A stage that did not end: ERROR, for nobody knows what it would have said."""
+    """A stage that did not end: ERROR, for nobody knows what it would have said. One that ended just now is left alone."""
+    open_attempt = attempts.running(run.id)
+    if open_attempt is None or open_attempt.id != attempt.id:
+        return run
     why = f"{attempt.stage} did not end within {attempt.deadline_s:.0f} s (planned {attempt.planned_s:.0f} s and grace)"
     turn.close_attempt(run, attempt, Verdict.ERROR, why)
     turn.find(run, Severity.CRITICAL, "host", why, "watchdog")
@@ -166,7 +169,12 @@ def past_deadline(turn: Turn, run: RunRow, attempt: AttemptRow) -> RunRow:
 
 
 def lost(turn: Turn, run: RunRow, silence_s: float) -> RunRow:
-    """A host silent for longer than its profile allows: Failed; when it speaks again it is held, not resumed."""
+    """A host silent for longer than its profile allows: Failed; when it speaks again it is held, not resumed.
+
+    One that spoke since it was looked at is left alone.
+    """
+    if run.heartbeat_at is not None and turn.at - run.heartbeat_at <= run.profile.lost_after_s:
+        return run
     why = f"lost during {run.stage}"
     turn.find(run, Severity.CRITICAL, "host", f"{why}: no heartbeat for {silence_s:.0f} s", "watchdog")
     _interrupt(turn, run, why)

@@ -10,7 +10,7 @@ from vetting.domain.hostspec import Identity
 from vetting.domain.identity import identity_conflicts
 from vetting.domain.outcome import Severity, Verdict
 from vetting.domain.profiles import shortfalls
-from vetting.domain.states import IN_STAGE, Event, RunState
+from vetting.domain.states import BEFORE_CLAIM, IN_STAGE, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.moves import Turn
 from vetting.store import attempts, audit, hosts, runs, thresholds, tokens
@@ -97,7 +97,12 @@ def _demand_confirmation(host: HostRow, request: wire.StartRun) -> None:
 
 
 def dispatch(turn: Turn, run: RunRow) -> RunRow:
-    """Sends a queued run on its way; a host whose reporter fell silent in the queue fails it, once."""
+    """Sends a queued run on its way; a host whose reporter fell silent in the queue fails it, once.
+
+    One that somebody sent, or cancelled, since it was seen in the queue is left as it is.
+    """
+    if run.state is not RunState.QUEUED:
+        return run
     if run.start_by == "reporter":
         age_s = reporter_age_s(hosts.get(run.host_id), turn.at)
         if age_s is None or not age_s < REPORTER_FRESH_S:
@@ -106,6 +111,9 @@ def dispatch(turn: Turn, run: RunRow) -> RunRow:
 
 
 def dispatch_failed(turn: Turn, run: RunRow, why: str) -> RunRow:
+    """Gives up on a host that did not come. One that came since it was looked at, or was cancelled, is left as it is."""
+    if run.state not in BEFORE_CLAIM:
+        return run
     return turn.move(run, Event.DISPATCH_FAILED, why=why, failed_stage="dispatch", reason=why, ended_at=turn.at)
 
 

@@ -81,6 +81,11 @@ class Witnesses:
         witness = self._runs.get(run_id)
         return None if witness is None else self._clock.now() - witness.last_beat_at
 
+    def absent(self, seconds: float) -> None:
+        """We ourselves were away (frozen, suspended, starved): nobody was silent who could not have been heard."""
+        for witness in self._runs.values():
+            witness.last_beat_at += seconds
+
     def closed(self, run_id: int) -> None:
         self._runs.pop(run_id, None)
         self._turns[run_id] += 1

@@ -86,6 +86,7 @@ async def test_after_a_restart_the_same_port_serves_the_same_run(world: World, p
 
 async def test_a_lost_run_gives_its_port_back_and_gets_one_when_it_is_tried_again(world: World, pool: Pool) -> None:
     run_id = await world.begun()
+    world.clock.pass_s(61.0)
     await world.progress.lost(run_id, 61.0)
     assert await world.state(run_id) is RunState.FAILED
     assert pool.serving() == {}
