@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,15 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 STEADY_S = 60.0  # a child that lived this long has earned a fresh count
+
+
+def tied() -> tuple[str, ...]:
+    """Words before a program that make the kernel end it when we are killed: an orphan would keep its port from the next.
+
+    setpriv(1) is part of util-linux; without it the program starts all the same.
+    """
+    found = shutil.which("setpriv", path="/usr/bin:/bin")
+    return (found, "--pdeathsig", "KILL", "--") if found else ()
 
 
 class Health(StrEnum):
@@ -89,7 +99,7 @@ class Supervised:
 
     async def _once(self) -> str:
         try:
-            child = await proc.spawn(self._argv, keep_bytes=64 * 1024)
+            child = await proc.spawn(self._argv, wrap=tied(), keep_bytes=64 * 1024)
         except (ToolMissing, OSError) as error:
             return str(error)
         self.status.pid = child.pid
