@@ -210,7 +210,12 @@ def test_a_table_outside_of_write_and_read_is_refused(store: Store) -> None:
 def test_close_does_what_is_queued_and_refuses_what_comes_later(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "v.db")
     inside, gate = threading.Event(), threading.Event()
-    threads = [threading.Thread(target=store.write_now, args=(lambda: inside.set() or gate.wait(30),))]
+
+    def hold() -> None:
+        inside.set()
+        gate.wait(30)
+
+    threads = [threading.Thread(target=store.write_now, args=(hold,))]
     threads += [
         threading.Thread(target=store.write_now, args=(partial(settings.put, f"k{n}", n, now=1.0),)) for n in range(5)
     ]
