@@ -40,6 +40,8 @@ def coverage(records: Records, series: Collection[str]) -> tuple[Coverage, ...]:
 def _promised(records: Records) -> Iterator[Coverage]:
     for row in records.ledger:
         attempt = records.last.get(row.stage)
+        if attempt is not None and row.component == WHOLE and _speaks_of_parts(records.cells_of(attempt)):
+            continue  # they stand for themselves
         cell = (
             next((one for one in records.cells_of(attempt) if one.component == row.component), None)
             if attempt
@@ -60,6 +62,10 @@ def _promised(records: Records) -> Iterator[Coverage]:
             work=_work(cell),
             reason=reason,
         )
+
+
+def _speaks_of_parts(cells: Collection[Cell]) -> bool:
+    return bool(cells) and all(cell.component != WHOLE for cell in cells)
 
 
 def _why_missing(records: Records, row: LedgerCell) -> str:

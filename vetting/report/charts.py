@@ -34,7 +34,9 @@ TITLES = {
     "gpu": "GPU",
     "psu": "Power supply",
     "edac": "Memory errors",
+    "clock": "Clock",
 }
+FROM_ZERO = frozenset({"power", "fan", "net", "disk", "memory", "gpu", "edac"})  # where half as high means half as much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class Trace:
     place: int | None
     band: str
     line: str
+    dots: str  # samples that stand alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +158,17 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
     rows = [row for row in report.thresholds if any(fnmatchcase(name, row.series) for name in names)]
     ranked = _ranked(group, {one.series for one in breaches})
     drawn, others = ranked[:TRACES], ranked[TRACES:]
-    scale, off_scale = _scale(group, curves, rows, breaches)
+    scale, off_scale = _scale(group, curves, rows, breaches, from_zero=family in FROM_ZERO)
     traces = [_trace(curve.name, place, curve, scale, curves, factor) for place, curve in enumerate(drawn)]
     if others:
         together = _together(others)
         traces.insert(0, _trace(f"{len(others)} further series", None, together, scale, curves, factor))
     places = {curve.name: place for place, curve in enumerate(drawn)}
-    title = f"{TITLES.get(family, family)}, {UNITS.get(unit, unit)}" if unit else TITLES.get(family, family)
+    title = (
+        f"{TITLES.get(family, family.capitalize())}, {UNITS.get(unit, unit)}"
+        if unit
+        else TITLES.get(family, family.capitalize())
+    )
     return Chart(
         key=f"{family}-{unit}",
         title=title,
@@ -189,7 +196,7 @@ def _ranked(group: list[Curve], broken: set[str]) -> list[Curve]:
 
 
 def _scale(
-    group: list[Curve], curves: Curves, rows: list[ThresholdShown], breaches: list[BreachShown]
+    group: list[Curve], curves: Curves, rows: list[ThresholdShown], breaches: list[BreachShown], *, from_zero: bool
 ) -> tuple[_Scale, tuple[str, ...]]:
     values = [value for curve in group for value in (curve.low, curve.high) if value is not None]
     values += [one.worst for one in breaches if one.worst is not None]
@@ -198,7 +205,7 @@ def _scale(
     limits = [row.limit for row in rows if row.limit is not None and low - reach <= row.limit <= high + reach]
     far = [row for row in rows if row.limit is not None and row.limit not in limits]
     low, high = min([low, *limits]), max([high, *limits])
-    if 0 <= low <= (high - low) * 0.6:
+    if 0 <= low <= (high - low) * 0.6 or (from_zero and low > 0):
         low = 0.0  # an axis from zero where it costs little
     margin = (high - low) * 0.06 or max(abs(high) * 0.05, 0.5)
     low, high = (low - margin if low != 0 else low), high + margin
@@ -288,16 +295,20 @@ def _limits(rows: list[ThresholdShown], scale: _Scale) -> Iterator[Limit]:
 
 
 def _trace(name: str, place: int | None, curve: Curve, scale: _Scale, curves: Curves, factor: int) -> Trace:
-    bands, lines = [], []
+    bands: list[str] = []
+    lines: list[str] = []
+    dots: list[str] = []
     stretch_ms = curves.stretch_s * 1000 * factor
     for run in _unbroken(merged(curve.points, factor), stretch_ms):
         tops = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(high)) for at, _, high, _ in run]
         floors = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(low)) for at, low, _, _ in run]
         means = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(mean)) for at, _, _, mean in run]
-        lines.append(_path(means))
+        (lines if len(means) > 1 else dots).append(_path(means))
         if tops != floors:
             bands.append(_path([*tops, *reversed(floors)]) + "Z")
-    return Trace(name=name, place=place, band="".join(bands), line="" if place is None else "".join(lines))
+    return Trace(
+        name=name, place=place, band="".join(bands), line="" if place is None else "".join(lines), dots="".join(dots)
+    )
 
 
 def merged(points: Sequence[Point], factor: int) -> Sequence[Point]:

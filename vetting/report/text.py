@@ -97,7 +97,7 @@ def number(value: float | None, unit: str = "") -> str:
 UNITS = {"C": "°C", "mb_s": "MB/s", "percent": "%", "RPM": "rpm"}
 
 
-def size(size_bytes: int) -> str:
+def size(size_bytes: float) -> str:
     """1.5 MiB"""
     amount, units = float(size_bytes), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
     while amount >= 1024 and len(units) > 1:

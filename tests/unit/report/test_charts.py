@@ -89,7 +89,7 @@ def test_a_line_is_not_drawn_over_a_gap(store: Store, gather: Gather) -> None:
 def test_a_single_sample_is_a_dot(store: Store, gather: Gather) -> None:
     report = gather(records.vetted(store), closing=True)
     (chart,) = charts(drawn(report, curve("temp.a", ((5000, 40.0, 40.0, 40.0),))))
-    assert chart.traces[0].line.endswith("h.01")
+    assert chart.traces[0].dots.endswith("h.01")
 
 
 def test_a_series_that_was_never_a_number_is_in_the_legend_and_breaks_nothing(store: Store, gather: Gather) -> None:

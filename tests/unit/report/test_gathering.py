@@ -238,3 +238,22 @@ def test_a_host_without_a_spec_has_a_report(store: Store, gather: Gather) -> Non
     assert {one.component for one in report.coverage if one.stage == "Storage"} >= {
         f"disk:{disk.serial}" for disk in records.DISKS
     }
+
+
+def test_a_stage_that_speaks_of_parts_nobody_expected_shows_them_in_place_of_the_whole(
+    store: Store, gather: Gather
+) -> None:
+    scratch = replace(records.DISKS[0], serial="loop:1", kind="scratch")
+    story = records.Story(store, spec=ExpectedSpec(disks=(scratch,))).order()
+    for _ in range(3):
+        story.end(records.inventory_outcome(), after_s=1)
+    cell = Cell(component="disk:loop:1", verdict=Verdict.SKIP, reason="no SMART on a scratch disk")
+    story.end(Outcome.skip("disk:loop:1: no SMART", cells=(cell,)), after_s=1)
+    shown = [one.component for one in gather(story).coverage if one.stage == "SMART"]
+    assert shown == ["disk:loop:1"]
+
+
+def test_a_remark_about_the_scratch_device_is_said_once(store: Store, gather: Gather) -> None:
+    remark = "the surface test wrote to a scratch file, not to the disks of this machine"
+    report = gather(records.taste(store, scaled={"loopback": True, "remarks": [remark]}), closing=True)
+    assert [said for said in report.verdict.qualifiers if "scratch" in said] == [remark]
