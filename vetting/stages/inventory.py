@@ -95,6 +95,8 @@ def _cpu(cpus: Cpus, cores: tuple[CpuEntry, ...]) -> FoundCpu:
         raise Unread(str(why)) from why
     if not online:
         raise Unread("lscpu does not tell how many CPUs are online")
+    if online != len(cores):
+        raise Unread(f"lscpu counts {online} CPUs online, /proc/cpuinfo {len(cores)}")
     return FoundCpu(
         model=bounded(cpus.model or ""),
         sockets=cpus.sockets or 0,

@@ -349,4 +349,5 @@ def real_disk_world(report: dict[str, Any], serial: str, grown: int) -> FioDeps:
         return diskstats(now_s).replace("loop0", "sda")
 
     deps.files["/proc/diskstats"] = of_sda
+    deps.files["/sys/block/sda/size"] = f"{64 * MIB // 512}\n"
     return deps

@@ -21,11 +21,12 @@ from vetting.domain.permit import SCRATCH
 from vetting.parsers import lsblk, smartctl
 from vetting.parsers.lsblk import BlockDevice
 from vetting.stages.base import Deps
-from vetting.stages.probes.asking import Unread, ask, readable
+from vetting.stages.probes.asking import Unread, ask, number_of, readable
 
 T = TypeVar("T")
 LSBLK = ("lsblk", "-J", "-b", "-d", "-o", "NAME,PATH,KNAME,TYPE,SIZE,MODEL,SERIAL,WWN,TRAN,ROTA,RO,RM,VENDOR")
 SMARTCTL_LIMIT_S = 120.0  # a drive that needs longer for one command hangs; a healthy one answers within seconds
+SECTOR_BYTES = 512  # of /sys/block/*/size, whatever the disk's own are
 AT_ONCE = 8  # programs side by side: twenty-four drives must not be asked in the same instant
 
 # Block devices that are no disk of the machine: memory, optical and floppy drives, network block devices.
@@ -91,7 +92,29 @@ def transport_of(block: BlockDevice) -> str:
 async def block_disks(deps: Deps) -> list[BlockDevice]:
     """The whole disks that the kernel shows, without those that have no size. Raises ToolMissing, Unread."""
     found = await ask(deps, LSBLK, lsblk.parse)
+    _as_the_kernel_has_them(deps, found)
     return [each for each in found if each.kind == "disk" and each.size_bytes and not NO_DISK.match(each.kname)]
+
+
+def _as_the_kernel_has_them(deps: Deps, found: Sequence[BlockDevice]) -> None:
+    """A listing of another day would show a disk that has vanished since, or hide one. Raises Unread."""
+    sectors = {path.split("/")[3].replace("!", "/"): number_of(deps, path) for path in deps.glob("/sys/block/*/size")}
+    if not sectors:
+        return  # lsblk itself can have read nothing else: there is nothing to hold it against
+    told = {each.kname.replace("!", "/"): each for each in found}
+    for name, each in told.items():
+        if NO_DISK.match(name) or each.kind != "disk":
+            continue
+        if name not in sectors:
+            raise Unread(f"lsblk lists {name}, which the kernel does not have")
+        if each.size_bytes != (sectors[name] or 0) * SECTOR_BYTES:
+            raise Unread(
+                f"lsblk says {each.size_bytes} bytes of {name}, the kernel {(sectors[name] or 0) * SECTOR_BYTES}"
+            )
+    for name, count in sectors.items():
+        hidden = number_of(deps, f"/sys/block/{name.replace('/', '!')}/hidden")  # one path of several to an NVMe disk
+        if count and not hidden and name not in told and not NO_DISK.match(name):
+            raise Unread(f"the kernel has the disk {name}, which lsblk does not list")
 
 
 async def drives(deps: Deps) -> list[Drive]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from vetting.domain.errors import ToolMissing
 from vetting.domain.inventory import FoundNic
@@ -12,7 +13,7 @@ from vetting.parsers.errors import bounded
 from vetting.parsers.ethtool import Driver, Link
 from vetting.parsers.ip import Interface
 from vetting.stages.base import Deps
-from vetting.stages.probes.asking import Unanswered, Unread, ask, ask_if_there, number_of
+from vetting.stages.probes.asking import Unanswered, Unread, ask, ask_if_there, number_of, text_of
 
 NET = "/sys/class/net"
 ETHTOOL_LIMIT_S = 30.0
@@ -20,7 +21,24 @@ ETHTOOL_LIMIT_S = 30.0
 
 async def interfaces(deps: Deps) -> tuple[Interface, ...]:
     """Raises ToolMissing, Unread."""
-    return await ask(deps, ["ip", "-j", "-d", "link"], ip.parse)
+    told = await ask(deps, ["ip", "-j", "-d", "link"], ip.parse)
+    _as_the_kernel_has_them(deps, {one.name: one for one in told})
+    return told
+
+
+def _as_the_kernel_has_them(deps: Deps, told: Mapping[str, Interface]) -> None:
+    """A listing of another day would show a card that has vanished since, or hide one. Raises Unread."""
+    cards = {path.split("/")[4] for path in deps.glob(f"{NET}/*/device")}
+    there = cards | {path.split("/")[4] for path in deps.glob(f"{NET}/lo/address")}
+    if missing := sorted(there - told.keys()):
+        raise Unread(f"the kernel has the interface {missing[0]}, which ip does not list")
+    for name in sorted(cards):
+        address = text_of(deps, f"{NET}/{name}/address")
+        if address is not None and mac_of(address) != mac_of(told[name].mac or ""):
+            raise Unread(f"ip says {told[name].mac} of {name}, the kernel {address}")
+    for name, one in told.items():
+        if there and one.kind is None and one.link_type == "ether" and not deps.glob(f"{NET}/{name}"):
+            raise Unread(f"ip lists {name}, which the kernel does not have")
 
 
 def is_card(deps: Deps, one: Interface) -> bool:
