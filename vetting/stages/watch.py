@@ -15,6 +15,8 @@ from vetting.parsers.procfs import oom_kills as parse_oom_kills
 from vetting.parsers.procfs import parse_cpuinfo, parse_meminfo
 from vetting.stages.base import Deps
 
+MEMORY_WORKER = "stress-ng-vm"  # the name that its memory workers give themselves
+LOOKS_BETWEEN_SEARCHES = 20
 CPU_COLUMNS = 8  # user nice system idle iowait irq softirq steal: proc(5); guest time is in user already
 IDLE, IOWAIT = 3, 4
 
@@ -120,6 +122,27 @@ def clocks_mhz(deps: Deps) -> list[float]:
         return []
 
 
+def workers(deps: Deps) -> list[str]:
+    """The status files of the memory workers of stress-ng that run now."""
+    found = []
+    for path in deps.glob("/proc/[0-9]*/comm"):
+        try:
+            if deps.read(path).startswith(MEMORY_WORKER):
+                found.append(path.removesuffix("comm") + "status")
+        except OSError:
+            continue  # it ended between the two
+    return found
+
+
+def resident_bytes(deps: Deps, path: str) -> int:
+    """What a process holds in memory, anonymous and shared, less what it shares with files; 0 for one that has ended."""
+    try:
+        rows = dict(line.split(":", 1) for line in deps.read(path).splitlines() if ":" in line)
+        return sum(int(rows[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem") if name in rows)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 @dataclass
 class Seen:
     """What was seen of the machine between the first look and the last."""
@@ -128,6 +151,8 @@ class Seen:
     clock: bool = True
     clocks: list[float] = field(default_factory=list)
     available: list[int] = field(default_factory=list)  # MemAvailable, bytes
+    resident: list[int] = field(default_factory=list)  # of the load's own workers, bytes
+    workers: list[str] = field(default_factory=list)  # their status files
     first_times: dict[int, tuple[float, float]] = field(default_factory=dict)
     last_times: dict[int, tuple[float, float]] = field(default_factory=dict)
 
@@ -137,6 +162,7 @@ class Seen:
         self.last_times = times
         if (available := meminfo(self.deps).get("MemAvailable")) is not None:
             self.available.append(available)
+        self._look_at_workers()
         if self.clock and (clocks := clocks_mhz(self.deps)):
             self.clocks.append(sum(clocks) / len(clocks))
 
@@ -144,7 +170,15 @@ class Seen:
     def busy(self) -> dict[int, float]:
         return busy_shares(self.first_times, self.last_times)
 
+    def _look_at_workers(self) -> None:
+        """Sums up what the load's workers hold. They stay the same processes, so that all of /proc is read seldom."""
+        if not self.workers or len(self.available) % LOOKS_BETWEEN_SEARCHES == 0:
+            self.workers = workers(self.deps)
+        self.resident.append(sum(resident_bytes(self.deps, path) for path in self.workers))
+
     @property
     def memory_taken(self) -> int:
-        """Bytes by which MemAvailable fell at most since the first look; 0 where it was never read."""
-        return max(self.available[0] - min(self.available), 0) if self.available else 0
+        """Bytes that the load held at most: by its workers' own accounts, or by the fall of MemAvailable since the first
+        look where that is more. The fall alone would accuse us whenever another program gave memory back meanwhile."""
+        fallen = max(self.available[0] - min(self.available), 0) if self.available else 0
+        return max(fallen, *self.resident) if self.resident else fallen
