@@ -62,7 +62,7 @@ def _held_stage(run: RunRow) -> str:
 
 def _reenter(turn: Turn, run: RunRow, event: Event, *, who: str, because: wire.Because) -> RunRow:
     _note(turn, run, f"run.{'override' if event is Event.OPERATOR_OVERRODE else 'retry'}", who, because)
-    run = turn.move(run, event, who=who, why=because.reason, failed_stage="", reason="")
+    run = turn.move(run, event, who=who, why=because.reason, failed_stage="", reason="", verdict="", verdict_detail={})
     attempt = turn.open_attempt(run, flags=because.flags)
     if run.stage not in ORCHESTRATOR_STAGES:
         return run

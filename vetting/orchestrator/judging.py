@@ -144,7 +144,8 @@ def validate_spec(turn: Turn, run: RunRow, attempt: AttemptRow) -> Outcome:
     )  # fmt: skip
     verdict = specdiff.verdict_of((*found, *pins))
     critical = [row.text for row in (*found, *pins) if row.severity is Severity.CRITICAL]
-    compared = f"{len(found) + len(pins)} differences, {len(critical)} of them critical"
+    count = len(found) + len(pins)
+    compared = f"{count or 'no'} {'difference' if count == 1 else 'differences'}, {len(critical) or 'none'} critical"
     if verdict is Verdict.PASS:
         return Outcome.ok(compared, cells=(Cell(component="host", verdict=Verdict.PASS, reason=compared),))
     if ACCEPT_DIFFERENCES in attempt.flags:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from vetting import wire
 from vetting.clock import Clock
-from vetting.domain.errors import Conflict, NotAllowed, StageMismatch
+from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
 from vetting.domain.states import ACTIVE, CLOSED, IN_STAGE, RunState
 from vetting.orchestrator import deciding, running, starting
 from vetting.orchestrator.bus import Bus
@@ -132,7 +132,7 @@ class Progress:
     async def hold(self, run_id: int, message: wire.Hold) -> wire.HoldReply:
         pair = hold_key_pair(run_id)
         reply = await self._turn(lambda turn: running.hold(turn, runs.get(run_id), message, pair))
-        await self._reporting.write(run_id)
+        await self._write_report(run_id)
         return reply
 
     async def cancel(self, run_id: int, *, who: str, because: wire.Because) -> None:
@@ -162,7 +162,7 @@ class Progress:
                 running.lost(turn, run, silence_s)
 
         await self._turn(turned)
-        await self._reporting.write(run_id)
+        await self._write_report(run_id)
 
     async def resume(self) -> None:
         """After a start of the orchestrator: finishes what only the orchestrator can finish, and serves again those whose
@@ -178,9 +178,16 @@ class Progress:
         if run.state is RunState.REPORTING:
             await asyncio.shield(self._finish(run_id))
         elif run.state in CLOSED:
-            await self._reporting.write(run_id)
+            await self._write_report(run_id)
         elif run.state in IN_STAGE:
             await self._lease(run)  # a server that was given up is tried again, as the stage is
+
+    async def _write_report(self, run_id: int) -> None:
+        """For people to find; the records are what counts, so a full disk must not cost an agent its answer."""
+        try:
+            await self._reporting.write(run_id)
+        except Refusal as refusal:
+            log.error("the report of run %d was not written: %s", run_id, refusal)
 
     def _finish(self, run_id: int) -> asyncio.Task[None]:
         """Writes the report and completes the run; goes on when the caller goes away."""
