@@ -81,9 +81,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def visible(text: str) -> str:
-    """One line, with everything that could move a terminal's cursor or turn its text around shown as an escape."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)[:200]
+def visible(text: str, longest: int = 200) -> str:
+    """One line of at most `longest` characters, with everything that could move a terminal's cursor or turn its text around shown as an escape."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)[:longest]
 
 
 def ago(seconds: float | None) -> str:

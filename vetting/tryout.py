@@ -25,7 +25,7 @@ from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.states import CLOSED, RunState
 from vetting.parsers import lsblk
 from vetting.report import json
-from vetting.report.model import Coverage
+from vetting.report.model import Coverage, WorkShown
 
 SCRATCH_BYTES = 256 * 1024**2
 SPARE_BYTES = 512 * 1024**2  # beyond the scratch file: database, evidence, report
@@ -46,7 +46,8 @@ class Tried:
     word: str  # of domain.verdict.Word
     report: str
     stages: tuple[dict[str, object], ...]
-    coverage: tuple[str, ...]  # what was and was not tested, a line each
+    qualifiers: tuple[str, ...]  # what must stand beside the verdict
+    coverage: tuple[tuple[str, str, str, str], ...]  # stage, part, verdict, work or why not
     run: int
 
     @property
@@ -232,6 +233,7 @@ async def _concluded(server: serve.Server, run_id: int) -> Tried:
     return Tried(
         verdict=report.verdict.sentence,
         word=report.verdict.word,
+        qualifiers=report.verdict.qualifiers,
         report=str(path),
         stages=tuple({"stage": row.name, "verdict": str(row.verdict), "reason": row.reason} for row in report.stages),
         coverage=tuple(_covered(row) for row in report.coverage),
@@ -239,8 +241,15 @@ async def _concluded(server: serve.Server, run_id: int) -> Tried:
     )
 
 
-def _covered(row: Coverage) -> str:
-    """One part in one stage: what was tested of it, or that it was not and why."""
-    work = ", ".join(f"{one.what} {one.done:g} of {one.of:g} {one.unit}" for one in row.work if one.done is not None)
+def _covered(row: Coverage) -> tuple[str, str, str, str]:
+    work = ", ".join(_work(one) for one in row.work)
     said = work if row.tested else "not tested"
-    return f"{row.stage:<13} {row.name:<28} {row.mark:<5} {'; '.join(text for text in (said, row.reason) if text)}"
+    return row.stage, row.name, str(row.mark), "; ".join(text for text in (said, row.reason) if text)
+
+
+def _work(one: WorkShown) -> str:
+    """Work done of work present, bytes in MiB."""
+    if one.done is None or one.of is None:
+        return f"{one.what} unknown"
+    size, unit = (1024**2, "MiB") if one.unit in ("B", "bytes") else (1, one.unit)
+    return f"{one.what} {one.done / size:.0f} of {one.of / size:.0f} {unit}"

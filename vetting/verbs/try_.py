@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """0 passed, 1 failed, 2 an error."""
     from vetting import tryout
+    from vetting.asking import print_table, visible
     from vetting.config import load
 
     config = load(args.config)
@@ -39,9 +40,9 @@ def main(args: argparse.Namespace) -> int:
 
     with Live() as live:
         tried = asyncio.run(tryout.vet_this_machine(config, profile=args.profile, data=args.data, show=live.show))
-    print(f"\n{tried.verdict}\n")
-    print("coverage:")
-    for line in tried.coverage:
-        print(f"  {line}")
+    print_table(("stage", "what was and was not tested", "", ""), tried.coverage)
+    print(f"\n{tried.word.upper()}")
+    for qualifier in tried.qualifiers or (tried.verdict,):
+        print(f"  · {visible(qualifier, 1000)}")
     print(f"\nreport: {tried.report}")
     return tried.exit_code
