@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import shutil
+import socket
 import sqlite3
 import time
 from collections import Counter
@@ -48,6 +49,7 @@ async def test_fifty_kills_lose_nothing_and_advance_nothing(tmp_path: Path, caps
             over.set()
         await everything_is_answered_again(server, ledger)
         assert await server.stop() == 0
+    the_iperf_ports_are_free(server)
     assert "Traceback" not in (said := server.log.read_text()), said[-4000:]
     found = look_at(server.data)
     nothing_is_lost(server.data, found, ledger)
@@ -63,6 +65,13 @@ async def test_fifty_kills_lose_nothing_and_advance_nothing(tmp_path: Path, caps
         )
     assert ends["Completed"] >= PLACES
     assert len(ledger.results) > KILLS
+
+
+def the_iperf_ports_are_free(server: ServeProcess) -> None:
+    """No iperf3 outlives the orchestrator that started it, however that ended."""
+    for port in server.iperf:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
 
 
 async def a_place(server: ServeProcess, stack: AsyncExitStack, number: int, ledger: Ledger, seed: int) -> Place:
