@@ -12,7 +12,7 @@ try_needs=(
     stress-ng:stress-ng stressapptest:stressapptest fio:fio iperf3:iperf3 smartctl:smartmontools nvme:nvme-cli
     ipmitool:ipmitool lshw:lshw dmidecode:dmidecode lspci:pciutils lsusb:usbutils ethtool:ethtool hdparm:hdparm
     ip:iproute2 losetup:mount mount:mount sfdisk:fdisk badblocks:e2fsprogs
-    blkid:util-linux choom:util-linux lsblk:util-linux lscpu:util-linux prlimit:util-linux wipefs:util-linux
+    blkid:util-linux choom:util-linux setpriv:util-linux lsblk:util-linux lscpu:util-linux prlimit:util-linux wipefs:util-linux
 )
 # What the tests need beside that:
 test_needs=(

@@ -31,6 +31,7 @@ SCRATCH_BYTES = 256 * 1024**2
 SPARE_BYTES = 512 * 1024**2  # beyond the scratch file: database, evidence, report
 AGENT_RESTARTS = 5
 ME = "vetting try"
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")  # an agent without its orchestrator would wait for ever
 REMARKS = (
     "the surface test wrote to a scratch file, not to the disks of this machine",
     "the network was measured over loopback, no network card was tested",
@@ -183,7 +184,7 @@ async def agent(server: serve.Server, ticket: str, state: Path) -> AsyncIterator
 
     async def keep() -> None:
         for _ in range(AGENT_RESTARTS):
-            child = await proc.spawn(argv, keep_bytes=256 * 1024)
+            child = await proc.spawn(argv, wrap=DIES_WITH_US, keep_bytes=256 * 1024)
             try:
                 ended = await child.wait()
             except asyncio.CancelledError:
