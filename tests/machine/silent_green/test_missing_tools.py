@@ -13,7 +13,7 @@ from tests.machine.silent_green.rack import only, rack
 from vetting.domain.outcome import Verdict
 from vetting.domain.states import ORCHESTRATOR_STAGES, STAGE_ORDER
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
 
 # Stage -> the programs without which it cannot do its work, whatever this machine consists of.
 NEEDED = {
@@ -26,7 +26,7 @@ NEEDED = {
     "PSU": ("stress-ng",),
 }
 AGENTS = [name for name in STAGE_ORDER if name not in ORCHESTRATOR_STAGES]
-BARE = ("sh", "cat", "sleep", "env", "python3")
+OPTIONAL = ("dmidecode", "lshw", "lldpcli", "systemd-detect-virt", "ipmitool", "nvme", "nvidia-smi")
 
 
 @pytest.mark.timeout(240)
@@ -59,3 +59,36 @@ async def test_each_tool_taken_away_in_turn_holds_the_run_at_the_stage_that_need
         assert verdicts[stage][: len(tools)] == [Verdict.ERROR] * len(tools)
         assert verdicts[stage][len(tools)] in (Verdict.PASS, Verdict.SKIP)
     assert "vetted" not in view.verdict.replace("not vetted", "")
+
+
+async def test_an_image_without_any_test_tool_is_held_at_once_and_never_walks_through(folder: Path) -> None:
+    """What happened to the predecessor: every stage skipped what it lacked, and the run completed green."""
+    box = Toolbox(folder)
+    box.keep_only("sh", "env", "cat", "sleep")
+    async with rack(folder, box=box) as here:
+        attempt = await here.held()
+        assert (attempt.stage, attempt.verdict) == ("Inventory", Verdict.ERROR)
+        assert all(tool in attempt.reason for tool in NEEDED["Inventory"])
+        assert list(await here.verdicts()) == ["Inventory"]
+        view = await here.view()
+    assert view.verdict.startswith("Not measured in Inventory")
+
+
+async def test_tools_that_only_add_to_the_inventory_are_missed_by_name_and_stop_nobody(folder: Path) -> None:
+    """Without smartctl the inventory is poorer and says so; the stage that needs it is the one that ends."""
+    box = Toolbox(folder)
+    absent = [tool for tool in OPTIONAL if box.has(tool)]
+    box.remove(*OPTIONAL, "smartctl")
+    async with rack(folder, box=box, drop=only("SpecValidate", "SMART")) as here:
+        attempt = await here.held()
+        inventory = await here.outcome("Inventory")
+    assert inventory.verdict is Verdict.PASS
+    assert "smartctl" in inventory.data["inventory"]["absent_tools"]
+    assert attempt.stage in (
+        "Firmware",
+        "SMART",
+    )  # a machine with SATA or SAS drives misses it at their firmware already
+    assert attempt.verdict is Verdict.ERROR
+    assert "smartctl" in attempt.reason
+    for tool in ("dmidecode", "lshw", "systemd-detect-virt"):
+        assert tool not in absent or f"{tool}" in inventory.reason

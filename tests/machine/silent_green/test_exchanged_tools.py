@@ -1,0 +1,181 @@
+"""Each tool exchanged for programs that test nothing: whatever they say, no stage may come out green.
+
+One run a stage: it is held, the next stand-in is put in, it is tried again; last of all the real tool is back and the stage passes,
+so that nobody can say it was the test that held it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.drive_world import ata, block
+from tests.fakes.metal import interface
+from tests.fakes.stage_world import recorded, tool_text
+from tests.fakes.stand_ins import KINDS
+from tests.machine.silent_green.rack import Rack, only, rack
+from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.outcome import Verdict
+
+pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
+
+AT_ONCE = tuple(kind for kind in KINDS if "in time" not in kind)
+ABLE = "*--verifiable*|*--help*|*--version*"  # what it can do it still says truly; only its work is faked
+PATIENCE_S = 3.0  # of the agent with a program; the real ones need less in the short profile
+
+
+@dataclass(frozen=True)
+class Tool:
+    name: str
+    good: str  # what it said on another day
+    real_for: str = "*--version*"
+    kinds: tuple[str, ...] = AT_ONCE
+    takes_s: float = 0.0
+
+
+STRESS_NG = Tool("stress-ng", recorded("debian12", "cpu")[1], ABLE, KINDS, 2.0)
+FIO = Tool("fio", recorded("debian12", "fio-round")[1])
+IPERF3 = Tool("iperf3", tool_text("debian12", "iperf3/parallel"), "*--version*", KINDS, 2.0)
+SMARTCTL = Tool("smartctl", ata("WD-LAST-WEEK"))
+
+
+def last_week(tool: str) -> Tool:
+    """What it says now, and a part beside that, which has vanished since."""
+    match tool:
+        case "lsblk":
+            told = _json("lsblk", "-J", "-b", "-O")
+            told["blockdevices"].append(block("sdzz", "WD-LAST-WEEK"))
+            return Tool(tool, json.dumps(told))
+        case "lscpu":
+            told = _json("lscpu", "-J")
+            count = next(row for row in told["lscpu"] if row["field"] == "CPU(s):")
+            online = next(row for row in told["lscpu"] if row["field"].startswith("On-line CPU(s) list"))
+            count["data"], online["data"] = str(2 * int(count["data"])), f"0-{2 * int(count['data']) - 1}"
+            return Tool(tool, json.dumps(told))
+        case "ip":
+            gone = interface("enp99s0", "ac:1f:6b:00:00:99")
+            return Tool(tool, json.dumps([*_json("ip", "-j", "-d", "link"), gone]), "*-V*")
+    raise ValueError(tool)
+
+
+def _json(*argv: str) -> Any:
+    return json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+
+
+def own_disk() -> ExpectedDisk:
+    """A disk of this machine, listed by serial or, where it tells none, by the name of this boot; only ever asked."""
+    for row in _json("lsblk", "-J", "-b", "-d", "-o", "KNAME,TYPE,SIZE,SERIAL")["blockdevices"]:
+        if (
+            row["type"] == "disk"
+            and row["size"]
+            and not row["kname"].startswith(("loop", "zram", "ram", "nbd", "md", "dm-"))
+        ):
+            return ExpectedDisk(serial=row["serial"] or row["kname"], write=False)
+    pytest.skip("this machine has no disk of its own that smartctl could be asked about")
+
+
+@dataclass
+class Matrix:
+    rows: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+    def add(self, stage: str, tool: str, kind: str, verdict: str, reason: str) -> None:
+        self.rows.append((stage, tool, kind, verdict, reason))
+
+    def __str__(self) -> str:
+        lines = [
+            f"  {stage:<10} {tool:<24} {kind:<26} {verdict:<6} {why[:70]}"
+            for stage, tool, kind, verdict, why in self.rows
+        ]
+        green = sum(Verdict(row[3]).passed for row in self.rows)
+        return "\n".join([*lines, f"  {len(self.rows)} exchanged tools, {green} of them green"])
+
+
+@pytest.fixture(scope="module")
+def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
+    made = Matrix()
+    yield made
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+        reporter.write_line(str(made))
+
+
+async def exchanged(here: Rack, matrix: Matrix, stage: str, *tools: Tool, together: bool = False) -> None:
+    """Holds the run at `stage` with every stand-in in turn (all tools in the same turn where they go `together`)."""
+    turns = (
+        [(kind, tools) for kind in KINDS] if together else [(kind, (tool,)) for tool in tools for kind in tool.kinds]
+    )
+
+    def put_in(kind: str, which: tuple[Tool, ...]) -> None:
+        here.box.restore(*(tool.name for tool in tools))
+        for tool in which:
+            here.box.exchange(tool.name, kind, good=tool.good, takes_s=tool.takes_s, real_for=tool.real_for)
+
+    if stage == "Inventory":
+        put_in(*turns[0])
+    else:
+        here.after["Firmware"] = partial(put_in, *turns[0])  # the last stage before, in a run that drops all others
+    for number, (kind, which) in enumerate(turns):
+        if number:
+            put_in(kind, which)
+            await here.retry()
+        attempt = await here.held()
+        assert attempt.stage == stage, f"{attempt.stage}: {attempt.reason}"
+        matrix.add(stage, "+".join(tool.name for tool in which), kind, str(attempt.verdict), attempt.reason)
+        assert attempt.verdict is Verdict.ERROR, str(matrix)
+        outcome = await here.outcome(stage, attempt.attempt)
+        if together:
+            assert {cell.verdict for cell in outcome.cells} == {Verdict.ERROR}, outcome.cells
+    here.box.restore(*(tool.name for tool in tools))
+    await here.retry()
+
+
+async def test_inventory_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
+    tools = [last_week(name) for name in ("lscpu", "lsblk", "ip")]
+    async with rack(folder, drop=only(), tool_limit_s=PATIENCE_S) as here:
+        await exchanged(here, matrix, "Inventory", *tools)
+        await here.completed()
+
+
+async def test_smart_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
+    async with rack(folder, drop=only("SMART"), others=(own_disk(),), tool_limit_s=PATIENCE_S) as here:
+        await exchanged(here, matrix, "SMART", SMARTCTL, last_week("lsblk"))
+        await here.completed()
+
+
+async def test_cpu_stress_believes_no_stress_ng_that_did_nothing(folder: Path, matrix: Matrix) -> None:
+    async with rack(folder, drop=only("CPUStress"), tool_limit_s=PATIENCE_S + 2) as here:
+        await exchanged(here, matrix, "CPUStress", STRESS_NG)
+        await here.completed()
+
+
+async def test_storage_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
+    async with rack(folder, drop=only("Storage"), tool_limit_s=PATIENCE_S + 2) as here:
+        await exchanged(here, matrix, "Storage", FIO, last_week("lsblk"))
+        await here.completed()
+
+
+async def test_network_believes_no_iperf3_that_carried_nothing(folder: Path, matrix: Matrix) -> None:
+    async with rack(folder, drop=only("Network"), tool_limit_s=PATIENCE_S + 1) as here:
+        await exchanged(here, matrix, "Network", IPERF3)
+        await here.completed()
+
+
+async def test_burn_believes_none_of_its_loads(folder: Path, matrix: Matrix) -> None:
+    """All three at once: each of the four parts must see for itself that nothing was done."""
+    async with rack(folder, drop=only("Burn"), tool_limit_s=PATIENCE_S + 5) as here:
+        await exchanged(here, matrix, "Burn", STRESS_NG, FIO, IPERF3, together=True)
+        await here.completed()
+
+
+async def test_psu_believes_no_burst_that_never_was(folder: Path, matrix: Matrix) -> None:
+    async with rack(folder, drop=only("PSU"), tool_limit_s=PATIENCE_S) as here:
+        await exchanged(here, matrix, "PSU", STRESS_NG)
+        await here.completed()
