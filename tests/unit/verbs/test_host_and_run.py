@@ -1,0 +1,155 @@
+"""The operator's verbs against a real orchestrator over TLS: what they print, what they refuse, and their exit statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import honest
+from vetting import cli, serve
+from vetting.config import Config
+
+SPEC = "disks:\n  - {serial: D1, size_bytes: 67108864}\ncpu_threads: 2\n"
+
+
+@dataclass
+class Console:
+    """Types commands as the operator of a server that runs in another thread."""
+
+    server: serve.Server
+    capsys: pytest.CaptureFixture[str]
+
+    def type(self, *words: str) -> tuple[int, str, str]:
+        """(exit status, stdout, stderr)."""
+        where = ("--url", self.server.url, "--fingerprint", self.server.certificate.fingerprint)
+        status = cli.main([*words, *where])
+        said = self.capsys.readouterr()
+        return status, said.out, said.err
+
+
+@pytest.fixture
+def console(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
+    plain = Config()
+    config = replace(
+        plain,
+        server=replace(plain.server, listen="127.0.0.1", port=0, data_dir=str(tmp_path)),
+        iperf=replace(plain.iperf, ports=range(0)),
+        profiles={**plain.profiles, "sprint": honest.SPRINT},
+    )
+    ready, stop = threading.Event(), asyncio.Event()
+    found: list[serve.Server] = []
+    loop = asyncio.new_event_loop()
+
+    async def living() -> None:
+        async with serve.running(config) as server:
+            found.append(server)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(living()), daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    monkeypatch.setenv("VETTING_TOKEN", (tmp_path / serve.LOCAL_TOKEN).read_text())
+    yield Console(found[0], capsys)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(20)
+    loop.close()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    return str(path)
+
+
+def test_an_empty_fleet_says_what_to_do_first(console: Console) -> None:
+    assert "vetting host add" in console.type("host", "list")[1]
+    assert "vetting run start" in console.type("run", "list")[1]
+
+
+def test_a_host_is_added_shown_edited_and_removed(console: Console, spec: str) -> None:
+    assert console.type("host", "add", "pve-07", "--mac", honest.MAC, "--spec", spec)[0] == 0
+    status, out, _ = console.type("host", "show", "pve-07")
+    assert status == 0
+    assert "serial: D1" in out
+    assert console.type("host", "edit", "pve-07", "--note", "repaired PSU")[0] == 0
+    shown = json.loads(console.type("host", "show", "pve-07", "--json")[1])
+    assert (shown["note"], shown["macs"], shown["spec"]["disks"][0]["serial"]) == ("repaired PSU", [honest.MAC], "D1")
+    status, out, _ = console.type("host", "list")
+    assert "pve-07" in out
+    assert "never" in out
+    assert console.type("host", "remove", "pve-07", "--reason", "sold")[0] == 0
+    status, _, err = console.type("host", "show", "pve-07")
+    assert status == 2
+    assert "there is no host named 'pve-07'" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("host", "add", "No Such Name"), "lower-case letters"),
+        (("host", "add", "a", "--mac", "no-mac"), "not a MAC address"),
+        (("host", "add", "a", "--spec", "/nonexistent.yaml"), "/nonexistent.yaml"),
+        (("host", "show", "../../etc"), "there is no host named"),
+        (("run", "start", "nobody"), "there is no host named 'nobody'"),
+        (("run", "show", "4711"), "there is no run 4711"),
+        (("run", "cancel", "4711"), "there is no run 4711"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_ends_with_2(console: Console, words: tuple[str, ...], says: str) -> None:
+    status, _, err = console.type(*words)
+    assert status == 2
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["disks: 5", "[1, 2]", "surprise: 1", "a: &x [*x]", "\x00", "disks: [{size_bytes: -}]"]
+)
+def test_a_wrong_spec_file_is_refused_with_its_path(console: Console, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    status, _, err = console.type("host", "add", "a", "--spec", str(path))
+    assert status == 2
+    assert str(path) in err
+    assert "Traceback" not in err
+
+
+def test_a_run_is_started_only_with_what_it_erases_confirmed_and_then_cancelled(console: Console, spec: str) -> None:
+    console.type("host", "add", "pve-07", "--mac", honest.MAC, "--spec", spec)
+    start = ("run", "start", "pve-07", "--profile", "sprint", "--start-by", "manual")
+    status, _, err = console.type(*start)
+    assert status == 2
+    assert "erases the disks D1" in err
+    status, out, _ = console.type(*start, "--erase", "D1")
+    assert status == 0
+    assert "one-time boot ticket" in out
+    status, _, err = console.type("run", "start", "pve-07", "--profile", "sprint")
+    assert status == 2
+    assert "/register/quick.sh" in err
+    assert "Booting" in console.type("run", "list", "--host", "pve-07")[1]
+    assert console.type("run", "override", "1", "--reason", "go on")[0] == 2
+    assert console.type("run", "cancel", "1", "--reason", "wrong host")[0] == 0
+    status, out, _ = console.type("run", "show", "1")
+    assert "Cancelled" in out
+    status, out, _ = console.type("run", "watch", "1")
+    assert status == 1
+
+
+def test_a_wrong_token_and_a_wrong_server_are_told_apart(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VETTING_TOKEN", "x")
+    status, _, err = console.type("host", "list")
+    assert (status, "token" in err) == (2, True)
+    status = cli.main(["host", "list", "--url", console.server.url, "--fingerprint", "0" * 64])
+    assert status == 1
+    assert "certificate" in console.capsys.readouterr().err
+    status = cli.main(["host", "list", "--url", "https://127.0.0.1:1", "--fingerprint", "0" * 64])
+    assert status == 1
+    assert "vetting serve" in console.capsys.readouterr().err
