@@ -85,7 +85,7 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
     progress = Progress(
         store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host=config.iperf.host, reporting=reporting
     )
-    people = People(store=store, clock=clock)
+    people = People(store=store, clock=clock, witnesses=means.witnesses)
     desk = Desk(
         progress=progress,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),

@@ -67,14 +67,29 @@ class Bus:
             listener.put(news)
         return news
 
+    def stream(self, kind: str, *, at: float, run_id: int, **data: Any) -> None:
+        """News for those who listen now, not kept for catching up: there is so much of it that all else would be pushed out.
+
+        It takes a number all the same, so that whoever comes back later learns that something was missed.
+        """
+        self._last_id += 1
+        if self._listeners:
+            news = News(id=self._last_id, at=at, kind=kind, run_id=run_id, data=data)
+            for listener in self._listeners:
+                listener.put(news)
+
     @contextlib.contextmanager
     def listen(self, *, after: int | None = None, size: int = QUEUE) -> Iterator[Listener]:
-        """A listener; with `after`, what is still kept of the news since that id comes first."""
+        """A listener; with `after`, what is still kept of the news since that id comes first.
+
+        An id that is yet to come is one of the process before us: then everything kept comes, and at least one was missed.
+        """
         listener = Listener(size)
         if after is not None:
-            missing = [news for news in self._past if news.id > after]
-            listener.missed = max(0, (missing[0].id if missing else self._last_id + 1) - after - 1)
-            for news in missing[-size:]:
+            of_before = after > self._last_id
+            kept = [news for news in self._past if of_before or news.id > after][-size:]
+            listener.missed = max(1, self._last_id - len(kept)) if of_before else self._last_id - after - len(kept)
+            for news in kept:
                 listener.put(news)
         self._listeners.add(listener)
         try:

@@ -81,7 +81,7 @@ class Intake:
         bad = Counter(batch.names[sample.series] for sample in batch.samples if not math.isfinite(sample.value))
         self._witnesses.heard(run_id, stage, attempt, counts, bad)
         self._tell_breaches(run_id, events)
-        self._bus.publish("run.samples", at=self._clock.now(), run_id=run_id, names=batch.names, samples=dated)
+        self._bus.stream("run.samples", at=now_ms / 1000, run_id=run_id, names=batch.names, samples=dated)
         return len(dated)
 
     def _tell_breaches(self, run_id: int, events: list[BreachEvent]) -> None:
@@ -118,9 +118,9 @@ class Intake:
         def store() -> bool:
             if not deliveries.take(run_id, "log", batch.boot_id, batch.seq):
                 return False
-            run, current = runs.get(run_id), attempts.running(run_id)
             logs.append(run_id, rows)
             if batch.findings:
+                run, current = runs.get(run_id), attempts.running(run_id)
                 number = current.attempt if current else 0
                 findings.add(run_id, run.stage, number, batch.findings, at=now_ms / 1000)
             return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from vetting.domain.states import CLOSED
+from vetting.orchestrator.witness import Witnesses
 from vetting.store import audit, hosts, runs, tokens
 from vetting.store.db import Store
 from vetting.store.rows import HostRow
@@ -18,13 +20,26 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 REFUSED = "the token is not valid here; it may be mistyped, replaced, or of a run that is over"
 AFTERLIFE_S = 3600.0  # a run that is over still tells its agent to shut down
+REMEMBERED_S = 10.0  # how long a token is believed without another look, for a database may have several writers
+REMEMBERED = 4096
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token that was good for a run when the run's turn was this one."""
+
+    run_id: int
+    turn: int
+    until: float
+
+
 class People:
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, clock: Clock, witnesses: Witnesses) -> None:
         self._store = store
         self._clock = clock
+        self._witnesses = witnesses
+        self._known: dict[str, _Known] = {}  # by the token's hash: finding one tells nothing about another
 
     async def add_host(self, edit: wire.HostEdit, *, who: str) -> None:
         check_host(edit)
@@ -86,14 +101,32 @@ class People:
         return await self._write(act)
 
     async def run_of(self, token: str) -> int:
-        """The run that a token is good for; for an hour after its end too, to hear the last command."""
+        """The run that a token is good for; for an hour after its end too, to hear the last command.
+
+        A run that is going on is remembered until its next turn: agents ask several times a second.
+        """
         digest = tokens.hash_of(token)
+        if (known := self._known.get(digest)) is not None:
+            if self._witnesses.turn(known.run_id) == known.turn and self._clock.monotonic() < known.until:
+                return known.run_id
+            del self._known[digest]
+        before = self._witnesses.last_turn
         run = await self._store.read(lambda: runs.by_token(digest))
         if run is None or not tokens.matches(token, run.token_hash):
             raise NotAllowed(REFUSED)
-        if run.state in CLOSED and self._clock.now() - (run.ended_at or 0.0) > AFTERLIFE_S:
+        if run.state not in CLOSED:
+            self._remember(digest, run.id, before)
+        elif self._clock.now() - (run.ended_at or 0.0) > AFTERLIFE_S:
             raise NotAllowed(REFUSED)
         return run.id
+
+    def _remember(self, digest: str, run_id: int, looked_at_turn: int) -> None:
+        turn = self._witnesses.turn(run_id)
+        if turn > looked_at_turn:  # the run changed while we read: what we read may be older
+            return
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[digest] = _Known(run_id, turn, self._clock.monotonic() + REMEMBERED_S)
 
     async def host_of(self, token: str) -> int:
         digest = tokens.hash_of(token)

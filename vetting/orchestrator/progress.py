@@ -95,6 +95,7 @@ class Progress:
     async def claim(self, secret: str, message: wire.Claim) -> wire.ClaimReply:
         """Takes up a run. Raises NotAllowed: the same words for unknown, used, expired and foreign secrets."""
         run, token = await self._turn(lambda turn: starting.claim(turn, secret, message))
+        self._means.witnesses.stirred(run.id)  # its token may be another now
         if not token:
             raise NotAllowed(starting.CLAIM_ANSWER)
         port = await self._lease(run)

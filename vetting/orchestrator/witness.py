@@ -31,19 +31,28 @@ class Witnesses:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._runs: dict[int, Witness] = {}
-        self._turns: Counter[int] = Counter()
+        self._turns: dict[int, int] = {}
+        self.last_turn = 0
         self.began_at = clock.now()
 
     def opened(self, run_id: int, stage: str, attempt: int, *, whole: bool = True) -> Witness:
         now = self._clock.now()
         witness = Witness(stage=stage, attempt=attempt, opened_at=now, whole=whole, last_beat_at=now)
         self._runs[run_id] = witness
-        self._turns[run_id] += 1
+        self.stirred(run_id)
         return witness
 
     def turn(self, run_id: int) -> int:
-        """Grows whenever another attempt opens or the run ends: what was looked up before is out of date."""
-        return self._turns[run_id]
+        """The number of the last change of this run that makes what was looked up before it out of date."""
+        return self._turns.get(run_id, 0)
+
+    def stirred(self, run_id: int) -> None:
+        """Another attempt opened, the run ended, its token may be another: whoever remembers something looks again.
+
+        Called on the event loop, after the commit.
+        """
+        self.last_turn += 1
+        self._turns[run_id] = self.last_turn
 
     def of(self, run_id: int, stage: str, attempt: int) -> Witness:
         """The witness of this attempt; a fresh one where this process did not see it open."""
@@ -88,4 +97,4 @@ class Witnesses:
 
     def closed(self, run_id: int) -> None:
         self._runs.pop(run_id, None)
-        self._turns[run_id] += 1
+        self.stirred(run_id)

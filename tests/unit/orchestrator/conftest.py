@@ -131,6 +131,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     yield World(
         store=store, clock=clock, bus=bus, progress=progress, means=means, config=config,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
-        people=People(store=store, clock=clock), views=Views(store=store, clock=clock, reporting=reporting),
+        people=People(store=store, clock=clock, witnesses=means.witnesses), views=Views(store=store, clock=clock, reporting=reporting),
     )  # fmt: skip
     store.close()
