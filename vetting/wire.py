@@ -93,6 +93,7 @@ class ClaimReply(Message, frozen=True, kw_only=True):
     iperf: IperfTarget | None
     override_flags: tuple[str, ...] = ()
     permit: str = ""  # signed JSON for the surface engine; empty: nothing may be written
+    permit_refused: str = ""  # why a stage that writes to disks gets none
     permit_key: str = ""  # hex of the Ed25519 public key that signed it
     heartbeat_s: float = HEARTBEAT_S
 
@@ -123,6 +124,7 @@ class Command(Message, frozen=True, kw_only=True):
     attempt: int = 0
     override_flags: tuple[str, ...] = ()
     permit: str = ""
+    permit_refused: str = ""
     reason: str = ""
 
 
@@ -147,6 +149,7 @@ class ResultReply(Message, frozen=True, kw_only=True):
     next_attempt: int
     objections: tuple[str, ...] = ()  # why a PASS was not believed
     permit: str = ""  # for a next stage that writes to disks
+    permit_refused: str = ""
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

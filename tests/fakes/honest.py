@@ -34,7 +34,7 @@ SPRINT: Profile = replace(
     TASTE,
     name="sprint",
     cpu_stress=CpuStressKnobs(cpu_s=1, ram_s=1, core_s=0, ram_cover=0.0),
-    storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=1),
+    storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=1, countdown_s=1),
     network=NetworkKnobs(seconds=1),
     burn=BurnKnobs(seconds=1, mem_pct=10),
     gpu=GpuKnobs(seconds=1),

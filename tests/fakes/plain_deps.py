@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import glob
+import hashlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vetting import proc
-from vetting.domain.outcome import Finding, ToolRun
-from vetting.stages.base import Job, LineSink
+from vetting.domain.outcome import ArtifactRef, Finding, ToolRun
+from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -43,6 +44,8 @@ class PlainDeps:
         self.logs: list[tuple[str, str]] = []
         self.findings: list[Finding] = []
         self.artifacts: dict[str, bytes] = {}
+        self.uploads: dict[str, bytes] = {}
+        self.takes_no_upload = ""  # why the orchestrator takes nothing
 
     def argvs(self, tool: str) -> list[tuple[str, ...]]:
         return [ran.argv for ran in self.ran if ran.argv[0].rpartition("/")[2] == tool]
@@ -83,6 +86,13 @@ class PlainDeps:
         path.chmod(0o600)
         return str(path)
 
+    def lasting(self, name: str) -> str:
+        return str(self.folder / name)
+
+    @property
+    def stop_file(self) -> str:
+        return str(self.folder / "stop")
+
     def monotonic(self) -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -103,3 +113,12 @@ class PlainDeps:
 
     def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
         self.artifacts[name] = data
+
+    async def upload(
+        self, name: str, path: str, media_type: str = "application/octet-stream", *, limit_s: float = UPLOAD_LIMIT_S
+    ) -> ArtifactRef:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        data = self.uploads[name] = Path(path).read_bytes()
+        checksum = hashlib.sha256(data).hexdigest()
+        return ArtifactRef(name=name, media_type=media_type, sha256=checksum, size_bytes=len(data))

@@ -25,9 +25,9 @@ from typing import Any
 
 from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedSpec
-from vetting.domain.outcome import Finding, ToolRun
+from vetting.domain.outcome import ArtifactRef, Finding, ToolRun
 from vetting.domain.profiles import TASTE
-from vetting.stages.base import Job, LineSink
+from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
 Text = str | BaseException | Sequence[str] | Callable[[float], str]
 """A file's content: a text, an error to raise, successive texts (the last one stays), or a function of the time."""
@@ -121,6 +121,8 @@ class ScriptedDeps:
         self.logs: list[tuple[str, str]] = []  # (level, text)
         self.findings: list[Finding] = []
         self.artifacts: dict[str, bytes] = {}
+        self.uploads: dict[str, str] = {}  # name -> the path that was handed over
+        self.takes_no_upload = ""  # why the orchestrator takes nothing
         self.evidence: list[ToolRun] = []
         self._reads: dict[str, int] = {}
         self._clock = _JumpingClock(start_s)
@@ -198,6 +200,13 @@ class ScriptedDeps:
         self.files[self.scratch(name)] = data.decode("utf-8", "surrogateescape")
         return self.scratch(name)
 
+    def lasting(self, name: str) -> str:
+        return f"/lasting/{name}"
+
+    @property
+    def stop_file(self) -> str:
+        return "/attempt/stop"
+
     def monotonic(self) -> float:
         return self._clock.now_s
 
@@ -218,6 +227,14 @@ class ScriptedDeps:
 
     def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
         self.artifacts[name] = data
+
+    async def upload(
+        self, name: str, path: str, media_type: str = "application/octet-stream", *, limit_s: float = UPLOAD_LIMIT_S
+    ) -> ArtifactRef:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        self.uploads[name] = path
+        return ArtifactRef(name=name, media_type=media_type, sha256="00" * 32, size_bytes=8388900)
 
     # --- the script -----------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ def job_of(claim: ClaimReply, work: Work, *, live_image: bool, inventory: Invent
         override_flags=work.override_flags,
         permit=work.permit,
         permit_key=claim.permit_key,
+        permit_refused=work.permit_refused,
         inventory=inventory,
     )
 

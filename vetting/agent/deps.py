@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import glob as globbing
 import hashlib
 import mimetypes
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from vetting.agent.leftovers import COULD_NOT, MARK, joiner
 from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
 from vetting.clock import Clock
+from vetting.domain.errors import Refusal
 from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
-from vetting.stages.base import Job, LineSink
+from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
 EXCERPT_BYTES = 4096
 PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
@@ -42,6 +44,10 @@ VERSION_WORDS: dict[str, tuple[str, ...] | None] = {
     "gpu-burn": None,
     "gpu_burn": None,
 }
+
+
+# A file and what it is, to be taken by the orchestrator: name, media type, content. Returns once it is committed there.
+Take = Callable[[str, str, bytes], Awaitable[wire.ArtifactReply]]
 
 
 class JoinFailed(Exception):
@@ -75,10 +81,16 @@ class Versions:
 
 @dataclass(slots=True, kw_only=True)
 class AgentDeps:
-    """`vetting.stages.base.Deps` for one attempt. `folder` has `scratch/` and `evidence/`; `refs` is what lies in it."""
+    """`vetting.stages.base.Deps` for one attempt.
+
+    `folder` has `scratch/`, `evidence/` and `sent/`: what is to be delivered with the outcome, and the names of what was
+    taken before. `refs` are both. `lasting_folder` is the stage's own beyond the death of this agent.
+    """
 
     job: Job
     folder: Path
+    lasting_folder: Path
+    take: Take
     sessions: Path
     mark: str
     root: Path
@@ -147,6 +159,13 @@ class AgentDeps:
         path.write_bytes(data)
         return str(path)
 
+    def lasting(self, name: str) -> str:
+        return str(self.lasting_folder / file_name(name))
+
+    @property
+    def stop_file(self) -> str:
+        return str(self.folder / "stop")
+
     def monotonic(self) -> float:
         return self.clock.monotonic()
 
@@ -168,6 +187,32 @@ class AgentDeps:
 
     def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
         self._keep(name, data, media_type)
+
+    async def upload(
+        self, name: str, path: str, media_type: str = "application/octet-stream", *, limit_s: float = UPLOAD_LIMIT_S
+    ) -> ArtifactRef:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise NotTaken(f"{path} cannot be read: {error.strerror}") from None
+        free = self._free_name(file_name(name))
+        checksum = hashlib.sha256(data).hexdigest()
+        ref = ArtifactRef(name=free, media_type=media_type, sha256=checksum, size_bytes=len(data))
+        self.refs[free] = ref  # from here on the name is taken, and the outcome promises it
+        try:
+            async with asyncio.timeout(limit_s):
+                stored = await self.take(free, media_type, data)
+            if (stored.sha256, stored.size_bytes) != (ref.sha256, ref.size_bytes):
+                raise NotTaken(f"the orchestrator stored another file under the name {free}")
+        except BaseException as why:
+            del self.refs[free]
+            if isinstance(why, TimeoutError):
+                raise NotTaken(f"the orchestrator did not acknowledge {free} within {limit_s:.0f} s") from None
+            if isinstance(why, Refusal):
+                raise NotTaken(f"the orchestrator refused {free}: {why}") from None
+            raise
+        (self.folder / "sent" / free).touch()
+        return ref
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

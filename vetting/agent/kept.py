@@ -78,6 +78,7 @@ class Shelf:
         """A new run begins: nothing of the last one may leak into it."""
         for name in ("inventory.json", "result.json"):
             (self.folder / name).unlink(missing_ok=True)
+        self.forget_lasting()
 
     @property
     def sessions(self) -> Path:
@@ -91,12 +92,30 @@ class Shelf:
             path.unlink(missing_ok=True)
 
     def attempt_folder(self) -> Path:
-        """An empty folder for one attempt's scratch files and evidence."""
+        """An empty folder for one attempt: its scratch files, its evidence, the names of what was sent already."""
         path = self.folder / "attempt"
         shutil.rmtree(path, ignore_errors=True)
-        for folder in (path, path / "scratch", path / "evidence"):
+        for folder in (path, path / "scratch", path / "evidence", path / "sent"):
             folder.mkdir(mode=0o700)
         return path
+
+    def lasting_folder(self, run_id: int, stage: str) -> Path:
+        """What a stage keeps for the attempt after an agent's death. What another stage, or run, kept is gone."""
+        mine = self._lasting / f"{run_id}-{stage}"
+        self._lasting.mkdir(mode=0o700, exist_ok=True)
+        for other in self._lasting.iterdir():
+            if other != mine:
+                shutil.rmtree(other, ignore_errors=True)
+        mine.mkdir(mode=0o700, exist_ok=True)
+        return mine
+
+    def forget_lasting(self) -> None:
+        """A stage has concluded: whoever tries it again begins with nothing."""
+        shutil.rmtree(self._lasting, ignore_errors=True)
+
+    @property
+    def _lasting(self) -> Path:
+        return self.folder / "lasting"
 
     def _write(self, name: str, data: bytes) -> None:
         aside = self.folder / f".{name}"

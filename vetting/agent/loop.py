@@ -95,6 +95,7 @@ class Agent:
             attempt=claim.attempt,
             override_flags=claim.override_flags,
             permit=claim.permit,
+            permit_refused=claim.permit_refused,
         )
 
     async def _deliver_late(self, late: wire.Result) -> None:
@@ -219,7 +220,12 @@ class Agent:
         if reply.objections:
             self.logs.say(f"the orchestrator recorded {reply.verdict}: {'; '.join(reply.objections)}", "warning")
         if reply.next_stage:
-            return Work(stage=reply.next_stage, attempt=reply.next_attempt, permit=reply.permit)
+            return Work(
+                stage=reply.next_stage,
+                attempt=reply.next_attempt,
+                permit=reply.permit,
+                permit_refused=reply.permit_refused,
+            )
         if reply.state in HELD_STATES:
             return self.orders.retry() or Hold(f"{work.stage}: {attempted.outcome.reason or reply.verdict}")
         return Wait(reply.state)

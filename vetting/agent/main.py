@@ -58,7 +58,14 @@ async def run(
         score = spare_ourselves(settings, logs)
         runner: Runner | None = None
         kernel = KernelLog(kernel_log, lambda kind, finding: runner.on_kernel(kind, finding) if runner else None)
+        client = Client(
+            settings.url,
+            settings.fingerprint,
+            clock=clock,
+            on_trouble=lambda text: logs.say(text, "warning"),
+        )
         runner = Runner(
+            client=client,
             stages=stages,
             shelf=shelf,
             kept=kept,
@@ -70,12 +77,6 @@ async def run(
             kernel=kernel,
             own_score=score,
             groups_root=groups_root,
-        )
-        client = Client(
-            settings.url,
-            settings.fingerprint,
-            clock=clock,
-            on_trouble=lambda text: logs.say(text, "warning"),
         )
         async with client:
             agent = Agent(
@@ -103,6 +104,7 @@ async def clear_away(shelf: Shelf, settings: Settings, boot: str, logs: Logs) ->
     kept = shelf.load(boot)
     if not kept.mark:  # nothing of this boot: session numbers of another one name strangers
         shelf.forget_sessions()
+        shelf.forget_lasting()
     left = 0
     for group in kept.groups:
         left += await cgroup.clear(Path(group))

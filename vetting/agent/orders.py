@@ -32,6 +32,7 @@ class Work:
     attempt: int
     override_flags: tuple[str, ...] = ()
     permit: str = ""
+    permit_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Orders:
             attempt=command.attempt,
             override_flags=command.override_flags,
             permit=command.permit,
+            permit_refused=command.permit_refused,
         )
 
     def cancels(self, work: Work) -> str:

@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vetting import proc
+from vetting import proc, wire
 from vetting.agent import ambient, cgroup, leftovers
 from vetting.agent.activity import Activity
 from vetting.agent.blame import component
-from vetting.agent.deps import AgentDeps, JoinFailed, Versions
+from vetting.agent.delivery import ARTIFACT
+from vetting.agent.deps import AgentDeps, JoinFailed, Versions, file_name
 from vetting.agent.kept import Kept, Shelf
 from vetting.agent.kmsg import KernelLog
 from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
+from vetting.client import Client
 from vetting.clock import Clock
 from vetting.domain.ambient import judge_counters
 from vetting.domain.errors import ToolMissing
@@ -44,6 +46,7 @@ class Attempted:
 @dataclass(slots=True, kw_only=True)
 class Runner:
     stages: Mapping[str, Stage]
+    client: Client
     shelf: Shelf
     kept: Kept
     root: Path
@@ -87,7 +90,7 @@ class Runner:
         group, why_none = self._group(name, attempt)
         self._keep(group)
         self.kernel.new_stage()
-        deps = self._deps(job, folder, group)
+        deps = self._deps(name, attempt, job, folder, group)
         before = await asyncio.to_thread(ambient.snapshot, self.root)
         started_s = self.clock.monotonic()
         try:
@@ -102,6 +105,7 @@ class Runner:
         if group:
             counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))
         outcome = judged(outcome, self._noticed(deps), counters)
+        self.shelf.forget_lasting()  # it concluded; an agent that died before this left it for the next attempt
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
         whole = replace(
             outcome,
@@ -138,7 +142,7 @@ class Runner:
             return self._concluded(work)
         finally:
             stop.cancel()
-            await self._end(work)
+            await self._end(work, deps)
 
     def _concluded(self, work: asyncio.Task[Outcome]) -> Outcome:
         if work.cancelled():
@@ -152,18 +156,26 @@ class Runner:
         self.logs.say("".join(traceback.format_exception(error))[-8000:], "error")
         return Outcome.error(f"the stage broke: {type(error).__name__}: {error}"[:500])
 
-    async def _end(self, work: asyncio.Task[Outcome]) -> None:
+    async def _end(self, work: asyncio.Task[Outcome], deps: AgentDeps) -> None:
         if work.done():
             return
+        with contextlib.suppress(OSError):  # first of all the writing ends, whatever its programs make of a signal
+            Path(deps.stop_file).touch()
         work.cancel()
         await asyncio.wait({work}, timeout=ENDING_S)
         if not work.done():
             self.logs.say(f"the stage did not let go within {ENDING_S:.0f} s; its programs are killed", "error")
 
-    def _deps(self, job: Job, folder: Path, group: cgroup.StageGroup | None) -> AgentDeps:
+    def _deps(self, name: str, attempt: int, job: Job, folder: Path, group: cgroup.StageGroup | None) -> AgentDeps:
+        async def take(artifact: str, media_type: str, data: bytes) -> wire.ArtifactReply:
+            query = {"stage": name, "attempt": str(attempt), "name": artifact}
+            return await self.client.upload(ARTIFACT, data, media_type=media_type, query=query)
+
         return AgentDeps(
             job=job,
             folder=folder,
+            lasting_folder=self.shelf.lasting_folder(job.run_id, file_name(name)),
+            take=take,
             sessions=self.shelf.sessions,
             mark=self.kept.mark,
             root=self.root,

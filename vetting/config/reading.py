@@ -59,6 +59,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "lost_after_s": (20, DAY_S),
     "grace_s": (1, 7 * DAY_S),
     "surface_floor_mb_s": (1, 100_000),
+    "countdown_s": (0, 3600),
     "ram_floor_bytes": (1, 2**50),
     "fio_size_bytes": (2**20, 2**50),
     "sample_bytes": (2**20, 2**60),

@@ -59,6 +59,7 @@ class StorageKnobs:
     fio_s: int = 3 * MINUTE_S
     fio_size_bytes: int = 4 * GIB  # area that fio writes and verifies, at most half of the disk
     surface_floor_mb_s: float = 20.0  # slower than this is past the deadline
+    countdown_s: int = 60  # before the first byte of a real disk; 0 where only scratch disks are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ TASTE = Profile(
     name="taste",
     smart=SmartKnobs(self_test=SelfTest.NONE),
     cpu_stress=CpuStressKnobs(cpu_s=10, ram_s=10, core_s=1, ram_cap_bytes=1 * GIB, ram_cover=0.0),
-    storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=8, fio_size_bytes=64 * MIB),
+    storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=8, fio_size_bytes=64 * MIB, countdown_s=0),
     network=NetworkKnobs(seconds=5, parallel=2),
     burn=BurnKnobs(seconds=12, mem_pct=10),
     gpu=GpuKnobs(seconds=10),

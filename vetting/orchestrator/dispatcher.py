@@ -9,6 +9,7 @@ from vetting.config import Config
 from vetting.domain.states import ACTIVE, BEFORE_CLAIM, RunState
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.starting import REPORTER_FRESH_S, reporter_age_s
+from vetting.orchestrator.stopping import why_stopped
 from vetting.store import hosts, runs
 from vetting.store.db import Store
 from vetting.store.rows import RunRow
@@ -23,7 +24,9 @@ class Dispatcher:
         self._store = store
         self._progress = progress
         self._clock = clock
+        self._config = config
         self._limits = config.limits
+        self._said = ""  # of STOP, once
         self._began_at = clock.now()
 
     async def run(self) -> None:
@@ -44,6 +47,12 @@ class Dispatcher:
     def _may_go(self, run: RunRow, active: list[RunRow]) -> bool:
         if run.non_destructive:
             return True
+        if why := why_stopped(self._config):
+            if self._said != why:
+                log.warning("runs wait in the queue: %s", why)
+            self._said = why
+            return False
+        self._said = ""
         ahead = [
             other
             for other in active

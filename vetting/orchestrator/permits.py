@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,6 +16,14 @@ from vetting.store.rows import RunRow
 WRITING_STAGES = frozenset({"Storage", "Burn"})
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A signed permit as the surface engine takes it, or none; and why a stage that writes gets none."""
+
+    text: str = ""
+    why_not: str = ""
+
+
 def issue(
     run: RunRow,
     inventory: Inventory | None,
@@ -23,18 +32,23 @@ def issue(
     now_s: float,
     valid_s: float,
     key: Ed25519PrivateKey,
-) -> str:
-    """The signed permit for the run's current stage, as the surface engine takes it; empty where nothing may be written.
+    stopped: str = "",
+) -> Issued:
+    """The permit for the run's current stage; none where nothing may be written, or while `stopped` says why not.
 
     Disks are those of the expected spec that a person confirmed, with the size that this run's inventory found.
     """
-    if run.stage not in WRITING_STAGES or run.non_destructive or inventory is None:
-        return ""
+    if not writes(run):
+        return Issued()
+    if stopped:
+        return Issued(why_not=stopped)
+    if inventory is None:
+        return Issued(why_not="this run has no inventory, so nobody knows which disks it would write")
     writable = [disk for disk in run.expected_disks if disk.write]
     scratch = [disk for disk in writable if disk.kind == permits.SCRATCH]
     disks = tuple(d for d in (_permitted(disk, inventory) for disk in scratch or writable) if d is not None)
     if not disks:
-        return ""
+        return Issued(why_not="the inventory of this run has none of the disks that it would write")
     payload = permits.encode(
         permits.Permit(
             run_id=run.id,
@@ -49,7 +63,12 @@ def issue(
             nonce=secrets.token_hex(16),
         )
     )
-    return json.dumps({"payload": payload, "signature": key.sign(payload.encode()).hex()})
+    return Issued(json.dumps({"payload": payload, "signature": key.sign(payload.encode()).hex()}))
+
+
+def writes(run: RunRow) -> bool:
+    """Whether the run's current stage writes to disks."""
+    return run.stage in WRITING_STAGES and not run.non_destructive and any(disk.write for disk in run.expected_disks)
 
 
 def _permitted(disk: ExpectedDisk, inventory: Inventory) -> permits.PermittedDisk | None:

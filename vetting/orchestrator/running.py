@@ -10,7 +10,9 @@ from vetting.domain.outcome import Outcome, Severity, Verdict
 from vetting.domain.states import CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, STAGE_OF, Event, RunState
 from vetting.orchestrator import judging
 from vetting.orchestrator.moves import Turn
+from vetting.orchestrator.permits import Issued, writes
 from vetting.orchestrator.starting import permit_of, rebooted
+from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.witness import Witness
 from vetting.store import attempts, runs
 from vetting.store.rows import AttemptRow, RunRow
@@ -55,13 +57,15 @@ def _judged(
     run = advance(turn, run, judged.outcome)
     opened = attempts.running(run.id) if run.state in IN_STAGE else None
     going_on = opened is not None and opened.stage not in ORCHESTRATOR_STAGES
+    permit = permit_of(turn, run) if going_on else Issued()
     reply = wire.ResultReply(
         verdict=str(judged.outcome.verdict),
         state=str(run.state),
         next_stage=opened.stage if opened and going_on else "",
         next_attempt=opened.attempt if opened and going_on else 0,
         objections=judged.objections,
-        permit=permit_of(turn, run) if going_on else "",
+        permit=permit.text,
+        permit_refused=permit.why_not,
     )
     attempts.set_answer(run.id, attempt.stage, attempt.attempt, reply, posted_digest=digest)
     return reply
@@ -120,14 +124,17 @@ def _command(turn: Turn, run: RunRow, beat: wire.Heartbeat) -> wire.Command:
         if current is None or current.stage in ORCHESTRATOR_STAGES:
             return NOTHING
         if beat.doing == "holding":
+            permit = permit_of(turn, run)
             return wire.Command(
                 cmd="retry_stage", stage=current.stage, attempt=current.attempt, override_flags=current.flags,
-                permit=permit_of(turn, run), reason="the run goes on",
+                permit=permit.text, permit_refused=permit.why_not, reason="the run goes on",
             )  # fmt: skip
         if running and (beat.stage, beat.attempt) != (current.stage, current.attempt):
             return wire.Command(
                 cmd="cancel_stage", stage=beat.stage, attempt=beat.attempt, reason="not the current stage"
             )
+        if running and writes(run) and (why := why_stopped(turn.means.config)):
+            return wire.Command(cmd="cancel_stage", stage=beat.stage, attempt=beat.attempt, reason=why)
         return NOTHING
     if run.state in (RunState.FAILED_HOLDING, RunState.CANCELLED, RunState.RELEASED) and running:
         return wire.Command(cmd="cancel_stage", stage=beat.stage, attempt=beat.attempt, reason=run.reason)

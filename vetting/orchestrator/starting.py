@@ -13,6 +13,7 @@ from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, IN_STAGE, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.moves import Turn
+from vetting.orchestrator.stopping import why_stopped
 from vetting.store import attempts, audit, hosts, runs, thresholds, tokens
 from vetting.store.rows import HostRow, NewRun, RunRow
 
@@ -45,6 +46,7 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
     if (active := runs.active_run_of_host(host.id)) is not None:
         raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
     _demand_confirmation(host, request)
+    _demand_go(turn, request)
     run = runs.create(
         NewRun(
             host_id=host.id,
@@ -94,6 +96,12 @@ def _demand_confirmation(host: HostRow, request: wire.StartRun) -> None:
             "confirm exactly these serials, or start it non-destructive",
             serials=written,
         )
+
+
+def _demand_go(turn: Turn, request: wire.StartRun) -> None:
+    """A run that is booted by hand is dispatched at once; any other waits in the queue for the end of STOP."""
+    if request.start_by == "manual" and request.confirm_serials and (why := why_stopped(turn.means.config)):
+        raise Conflict(f"{why}; or start the run non-destructive")
 
 
 def dispatch(turn: Turn, run: RunRow) -> RunRow:
@@ -215,6 +223,7 @@ def claim_reply(
     """All that the agent has to know to go on."""
     job = turn.job(run)
     current = attempts.running(run.id) if run.state in IN_STAGE else None
+    permit = permit_of(turn, run) if current else permits.Issued()
     return wire.ClaimReply(
         run_id=run.id,
         host=run.host_name,
@@ -231,18 +240,19 @@ def claim_reply(
         thresholds=thresholds.thresholds_of(run.id),
         iperf=iperf,
         override_flags=current.flags if current else (),
-        permit=permit_of(turn, run) if current else "",
+        permit=permit.text,
+        permit_refused=permit.why_not,
         permit_key=permit_key,
         heartbeat_s=turn.means.config.heartbeat.interval_s,
     )
 
 
-def permit_of(turn: Turn, run: RunRow) -> str:
-    """The signed permit for the run's open attempt, empty where its stage writes nothing."""
+def permit_of(turn: Turn, run: RunRow) -> permits.Issued:
+    """The permit for the run's open attempt, if its stage writes anything and nobody set STOP."""
     current = attempts.running(run.id)
     if current is None:
-        return ""
+        return permits.Issued()
     return permits.issue(
-        run, turn.inventory(run.id), flags=current.flags, now_s=turn.at,
-        valid_s=current.deadline_s, key=turn.means.signer,
+        run, turn.inventory(run.id), flags=current.flags, now_s=turn.at, valid_s=current.deadline_s,
+        key=turn.means.signer, stopped=why_stopped(turn.means.config),
     )  # fmt: skip

@@ -12,10 +12,15 @@ from typing import ClassVar, Protocol
 
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.inventory import Inventory
-from vetting.domain.outcome import Finding, Outcome, ToolRun
+from vetting.domain.outcome import ArtifactRef, Finding, Outcome, ToolRun
 from vetting.domain.profiles import Profile
 
 LineSink = Callable[[str, str], None]  # (stream name, line)
+UPLOAD_LIMIT_S = 300.0  # an orchestrator that is restarted is back long before
+
+
+class NotTaken(Exception):
+    """The orchestrator did not take a file: no answer in time, or a refusal. The text says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,7 @@ class Job:
     override_flags: tuple[str, ...] = ()  # of this attempt: "wipe_probe", "accept_differences"
     permit: str = ""
     permit_key: str = ""
+    permit_refused: str = ""  # why there is no permit although this stage writes to disks, in the orchestrator's words
     inventory: Inventory | None = None  # as found by this run's Inventory stage; None before it
 
 
@@ -75,6 +81,13 @@ class Deps(Protocol):
     def write_scratch(self, name: str, data: bytes) -> str:
         """Writes such a file (0600) and returns its path."""
 
+    def lasting(self, name: str) -> str:
+        """Path of a file that the next attempt finds again where the agent died in this one; gone once a stage concludes."""
+
+    @property
+    def stop_file(self) -> str:
+        """Path of a file that appears when this attempt shall stop: before each write whoever writes looks for it."""
+
     def monotonic(self) -> float:
         """Seconds, the host's monotonic clock."""
 
@@ -93,6 +106,14 @@ class Deps(Protocol):
 
     def artifact(self, name: str, data: bytes, media_type: str = "text/plain") -> None:
         """Evidence to upload: at most 8 MiB, cut with a note beyond."""
+
+    async def upload(
+        self, name: str, path: str, media_type: str = "application/octet-stream", *, limit_s: float = UPLOAD_LIMIT_S
+    ) -> ArtifactRef:
+        """Hands a whole file to the orchestrator now; returns once it has acknowledged it, which is once it is committed.
+
+        For what must be safe before the stage goes on. Raises NotTaken, with the reason.
+        """
 
 
 class Stage(Protocol):

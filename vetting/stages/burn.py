@@ -15,13 +15,14 @@ from vetting.domain.errors import ToolMissing
 from vetting.domain.outcome import Cell, Measurement, Outcome, ToolRun, Verdict, Work
 from vetting.domain.profiles import GIB, MIB, Profile
 from vetting.stages.base import Deps, Job
-from vetting.stages.disk_paths import Device, device_of, free, look, targets_of, unexpected
+from vetting.stages.disk_paths import Device, device_of, free, look, no_permit, targets_of, unexpected
 from vetting.stages.fio_load import Rounds, rounds
 from vetting.stages.iperf_load import Way, carry, is_loopback
 from vetting.stages.probes.asking import Unread
 from vetting.stages.stressng_load import Ability, Load, ability, judge, least_s
 from vetting.stages.surface_load import START_S, Asked, scan
 from vetting.stages.watch import Seen, allowed_cpus, every, growth, meminfo, online_cpus, oom_kills
+from vetting.stages.way_back import WAY_BACK_S, carry_away, count_down, countdown_s
 
 T = TypeVar("T")
 LOOK_S = 5.0
@@ -75,10 +76,10 @@ class Burn:
     tools: ClassVar[tuple[str, ...]] = ("stress-ng", "fio", "iperf3")
 
     def planned_s(self, job: Job) -> float:
-        return float(job.profile.burn.seconds)
+        return float(job.profile.burn.seconds + _before_s(job))
 
     def limit_s(self, job: Job) -> float:
-        return job.profile.burn.seconds * 1.2 + 2 * START_S + 300
+        return job.profile.burn.seconds * 1.2 + 2 * START_S + 300 + WAY_BACK_S + _before_s(job)
 
     async def run(self, deps: Deps) -> Outcome:
         cpu, memory, disk, network = parts = [Part(name) for name in ("cpu", "memory", "disk", "network")]
@@ -227,10 +228,15 @@ async def _devices(deps: Deps, part: Part) -> list[Device]:
     return await _admitted(deps, part, [each for each in devices if isinstance(each, Device)])
 
 
+def _before_s(job: Job) -> int:
+    """Countdown of a run whose profile leaves Storage out: then the first byte is written here."""
+    return countdown_s(job) if "Storage" in job.profile.drop and job.profile.burn.fio_on_spare else 0
+
+
 async def _admitted(deps: Deps, part: Part, devices: list[Device]) -> list[Device]:
     job = deps.job
     if not job.permit or not job.permit_key:
-        part.fail(Verdict.ERROR, "the orchestrator gave no permit to write, so no disk was loaded")
+        part.fail(Verdict.ERROR, no_permit(job))
         return []
     looks = [await look(deps, device, "before-burn") for device in devices]
     if why_not := unexpected(looks, job.override_flags):
@@ -238,6 +244,11 @@ async def _admitted(deps: Deps, part: Part, devices: list[Device]) -> list[Devic
         return []
     permit = deps.write_scratch("permit.json", job.permit.encode())
     asked = Asked(sample_bytes=GATE_BYTES, cycles=1, floor_mb_s=job.profile.storage.surface_floor_mb_s)
+    if why_not := await carry_away(deps, devices, permit, asked):
+        part.fail(Verdict.ERROR, f"nothing was written: {why_not}")
+        return []
+    if _before_s(job):
+        await count_down(deps, devices)
     scanned = await asyncio.gather(*(scan(deps, device, asked, permit) for device in devices))
     for each in scanned:
         if each.verdict is not Verdict.PASS:

@@ -18,7 +18,7 @@ from vetting.parsers.errors import ParseError
 from vetting.parsers.hwmon import slug
 from vetting.parsers.lsblk import BlockDevice
 from vetting.parsers.surface import Report, SurfaceOutcome, parse
-from vetting.stages.base import Deps
+from vetting.stages.base import Deps, Job
 from vetting.stages.probes.drives import block_disks, comparable, transport_of
 
 PROBE_LIMIT_S = 300.0  # wipefs and blkid have a minute each; a sleeping disk has to spin up
@@ -146,6 +146,11 @@ def _against(device: Device, report: Report) -> str:
     if report.outcome is SurfaceOutcome.REFUSED and not report.objections:
         others = [report.reason or "refused without a reason"]
     return "; ".join(others)
+
+
+def no_permit(job: Job) -> str:
+    """What is said where there is none."""
+    return f"nothing was written: {job.permit_refused or 'the orchestrator gave no permit to write'}"
 
 
 def free(looked: Looked, overrides: Sequence[str]) -> bool:

@@ -16,14 +16,14 @@ from vetting.domain.disks import Target
 from vetting.domain.drivehealth import SmartReport, counters, judge_growth
 from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
 from vetting.domain.permit import SCRATCH
-from vetting.domain.profiles import StorageKnobs, SurfaceMode
 from vetting.parsers.hwmon import slug
 from vetting.stages.base import Deps, Job
-from vetting.stages.disk_paths import Device, Looked, device_of, free, left_out, look, targets_of, unexpected
+from vetting.stages.disk_paths import Device, Looked, device_of, free, left_out, look, no_permit, targets_of, unexpected
 from vetting.stages.fio_load import Rounds, rounds
 from vetting.stages.probes.asking import Unread
 from vetting.stages.probes.drives import AT_ONCE, Drive, find, report_of, stands_for
-from vetting.stages.surface_load import START_S, Asked, Scanned, scan
+from vetting.stages.surface_load import START_S, Scanned, asked_of, scan
+from vetting.stages.way_back import WAY_BACK_S, carry_away, count_down, countdown_s
 
 MIB = 1024 * 1024
 UNKNOWN_BYTES = 24 * 10**12  # of a disk whose size nobody pinned, for the deadline
@@ -73,14 +73,15 @@ class Storage:
     tools: ClassVar[tuple[str, ...]] = ("lsblk", "fio", "wipefs", "blkid")
 
     def planned_s(self, job: Job) -> float:
-        """The scan goes by bytes, not by time; only fio has a time to fill."""
+        """The scan goes by bytes, not by time; only fio has a time to fill, and the countdown."""
         writes = not job.non_destructive and any(disk.write for disk in job.expected_disks)
-        return float(job.profile.storage.fio_s) if writes else 0.0
+        return float(job.profile.storage.fio_s + countdown_s(job)) if writes else 0.0
 
     def limit_s(self, job: Job) -> float:
         knobs = job.profile.storage
         largest = max((disk.size_bytes or UNKNOWN_BYTES for disk in job.expected_disks if disk.write), default=0)
-        return asked_of(knobs).limit_s(largest) + knobs.fio_s * 1.5 + 2 * START_S
+        before_s = WAY_BACK_S + countdown_s(job)
+        return before_s + asked_of(knobs).limit_s(largest) + knobs.fio_s * 1.5 + 2 * START_S
 
     async def run(self, deps: Deps) -> Outcome:
         if not deps.job.expected_disks:
@@ -97,17 +98,12 @@ class Storage:
         disks, lost = _found(deps, wanted)
         left += lost
         if not deps.job.permit or not deps.job.permit_key:
-            return _halted(disks, left, "the orchestrator gave no permit to write, so nothing was written", summary)
+            return _halted(disks, left, no_permit(deps.job), summary)
         looks = await _together(disks, lambda disk: look(deps, disk.device, "before"))
         if why_not := unexpected(looks, deps.job.override_flags):
             return _halted(disks, left, why_not, summary, looks)
         await _tested(deps, disks)
         return _concluded(deps, disks, left, summary)
-
-
-def asked_of(knobs: StorageKnobs) -> Asked:
-    sample = knobs.sample_bytes if knobs.surface is SurfaceMode.SAMPLE else 0
-    return Asked(sample_bytes=sample, cycles=knobs.cycles, floor_mb_s=knobs.surface_floor_mb_s)
 
 
 def _found(deps: Deps, wanted: Sequence[Target]) -> tuple[list[_Disk], list[Cell]]:
@@ -139,6 +135,12 @@ async def _tested(deps: Deps, disks: Sequence[_Disk]) -> None:
         if disk.drive:
             disk.health = await _health(deps, disk, "before")
     permit = deps.write_scratch("permit.json", deps.job.permit.encode())
+    going = [disk for disk in disks if disk.going]
+    if why_not := await carry_away(deps, [disk.device for disk in going], permit, asked_of(deps.job.profile.storage)):
+        for disk in going:
+            disk.fail(Verdict.ERROR, f"nothing was written: {why_not}")
+        return
+    await count_down(deps, [disk.device for disk in going])
     await asyncio.gather(*(_scan(deps, disk, disks, permit) for disk in disks if disk.going))
     await asyncio.gather(*(_fio(deps, disk) for disk in disks if disk.going))
     for disk in disks:

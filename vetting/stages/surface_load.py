@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vetting.domain.outcome import ToolRun, Verdict
 from vetting.domain.permit import SCRATCH
+from vetting.domain.profiles import StorageKnobs, SurfaceMode
 from vetting.parsers.errors import ParseError
 from vetting.parsers.hwmon import slug
 from vetting.parsers.surface import Report, SurfaceOutcome, SurfaceProgress, parse, parse_progress
@@ -33,6 +34,12 @@ class Asked:
         return START_S + 2 * self.cycles * self.promised(size_bytes) / (self.floor_mb_s * 1e6)
 
 
+def asked_of(knobs: StorageKnobs) -> Asked:
+    """What a profile asks of each disk."""
+    sample = knobs.sample_bytes if knobs.surface is SurfaceMode.SAMPLE else 0
+    return Asked(sample_bytes=sample, cycles=knobs.cycles, floor_mb_s=knobs.surface_floor_mb_s)
+
+
 @dataclass
 class Scanned:
     """A scan while it goes and when it has ended."""
@@ -53,16 +60,24 @@ class Scanned:
         self.rate_mib_s, self.phase = progress.mib_s, progress.phase
 
 
+def behind_the_gate(deps: Deps, device: Device, asked: Asked, permit: str) -> list[str]:
+    """What the surface program is told in front of each disk: the permit, the way back, and what would stop it.
+
+    Saved heads and checkpoint outlive the agent, so that a scan goes on where the death of the agent left it.
+    """
+    job, mark = deps.job, deps.lasting(f"surface-{slug(device.disk.serial)}.checkpoint")
+    argv = ["--disk", device.path, "--permit", permit, "--permit-key", job.permit_key]
+    argv += ["--run-id", str(job.run_id), "--host-id", job.host, "--cycles", str(asked.cycles)]
+    argv += [*(("--sample", str(asked.sample_bytes)) if asked.sample_bytes else ())]
+    return [*argv, "--heads-dir", mark.rpartition("/")[0] or "/", "--checkpoint", mark, "--stop-file", deps.stop_file]
+
+
 async def scan(
     deps: Deps, device: Device, asked: Asked, permit: str, tell: Callable[[Scanned], None] = lambda _: None
 ) -> Scanned:
     """Scans one disk behind the gate. `permit` is the path of the signed permit; `tell` is called at each progress line."""
-    job, name = deps.job, f"surface-{slug(device.disk.serial)}"
-    argv = [*deps.own_program("surface"), "scan", "--disk", device.path, "--permit", permit]
-    argv += ["--permit-key", job.permit_key, "--run-id", str(job.run_id), "--host-id", job.host]
-    argv += ["--cycles", str(asked.cycles), "--heads-dir", deps.scratch(name).rpartition("/")[0] or "/"]
-    argv += [*(("--sample", str(asked.sample_bytes)) if asked.sample_bytes else ())]
-    argv += ["--checkpoint", deps.scratch(f"{name}.checkpoint")]
+    name = f"surface-{slug(device.disk.serial)}"
+    argv = [*deps.own_program("surface"), "scan", *behind_the_gate(deps, device, asked, permit)]
     done = Scanned(device)
 
     def on_line(stream: str, line: str) -> None:

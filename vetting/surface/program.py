@@ -18,6 +18,7 @@ from typing import Any
 
 from vetting.domain.disks import DiskIdentity, Line, Objection, Surroundings, use_objections
 from vetting.domain.errors import Refusal, ToolMissing
+from vetting.domain.permit import Permit
 from vetting.surface import checkpoint, heads
 from vetting.surface.checkpoint import Binding, Saved
 from vetting.surface.device import OpenDisk, reread_partitions
@@ -114,15 +115,20 @@ class Program:
 
     def _begin(self, admitted: Admitted, binding: Binding) -> Saved:
         """Before the first byte: the way back, then the checkpoint that knows of it."""
-        where = heads.file_for(self.args.heads_dir, admitted.disk, admitted.permit)
-        now = heads.taken(admitted.device.fd, admitted.disk, self.args.run_id)
+        where = self._keep_heads(admitted.device.fd, admitted.disk, admitted.permit)
+        return Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), standing={})
+
+    def _keep_heads(self, fd: int, disk: DiskIdentity, permit: Permit) -> Path:
+        """Both ends in their file. Raises Refused where they lie there already and the disk has changed since."""
+        where = heads.file_for(self.args.heads_dir, disk, permit)
+        now = heads.taken(fd, disk, self.args.run_id)
         try:
             heads.save(where, now)
         except FileExistsError:
             if heads.load(where) != now:
                 reason = f"the heads in {where} were saved with this permit and the disk has changed since"
-                raise Refused((Objection(Line.PERMIT, reason),), admitted.disk) from None
-        return Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), standing={})
+                raise Refused((Objection(Line.PERMIT, reason),), disk) from None
+        return where
 
     def _binding(self, disk: DiskIdentity) -> Binding:
         return Binding(
@@ -211,14 +217,19 @@ class Program:
         return self.voice.result("clean", "", disk=told_disk(disk), **parts)
 
     def _save_heads(self) -> int:
-        """Takes both ends of a disk, for somebody to carry them away before the scan; the scan finds them there."""
+        """Takes both ends of a disk, for somebody to carry them away before the scan; the scan finds them there.
+
+        Where a scan is to go on from its checkpoint they are those that it took: the disk as it was before the first byte.
+        """
         permit = permit_of(self._terms())
         device, disk, around = open_for_reading(self.args.disk, self.world)
         with contextlib.closing(_Closing(device.fd)):
             _refuse_foreign(disk, around, permit_disks=[entry.serial for entry in permit.disks])
-            where = heads.file_for(self.args.heads_dir, disk, permit)
-            heads.save(where, heads.taken(device.fd, disk, self.args.run_id))
-        return self.voice.result("clean", "", disk=told_disk(disk), heads=str(where))
+            saved = checkpoint.load(self.args.checkpoint, self._binding(disk)) if self.args.checkpoint else None
+            if saved:
+                heads.check_owner(heads.load(Path(saved.heads)), disk)
+            where = saved.heads if saved else str(self._keep_heads(device.fd, disk, permit))
+        return self.voice.result("clean", "", disk=told_disk(disk), heads=where, resumed=saved is not None)
 
     def _restore_heads(self) -> int:
         """Puts saved heads back, behind the same gate as a scan."""

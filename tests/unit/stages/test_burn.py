@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.disk_world import DISK, FILES, LSBLK, Change, FioDeps, surface
 from tests.fakes.scripted_deps import Says, Text, job
 from tests.fakes.stage_world import MIB, RELEASES, host, memory, proc_stat, recorded, stressng, tool_text
+from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.outcome import Cell, Outcome, Verdict
 from vetting.domain.profiles import GIB, QUICK, TASTE, BurnKnobs, CpuStressKnobs, Profile, StorageKnobs
 from vetting.stages.burn import Burn, memory_to_burn, overlap_s
@@ -64,6 +65,7 @@ def world(
         LSBLK,
         surface("probe", recorded(release, "surface-probe")),
         surface("scan", (0, json.dumps(row) + "\n")),
+        surface("save-heads", recorded(release, "surface-save-heads")),
         Says("fio", stdout=said, exit_code=status, elapsed_s=2.0),
         iperf(release, "bidir", "iperf3 --bidir", 2.0),
         iperf(release, "forward", "iperf3", 1.0),
@@ -211,3 +213,22 @@ def test_windows_overlap_from_the_last_start_to_the_first_end() -> None:
 def test_the_plan_is_the_burn_alone() -> None:
     assert Burn().planned_s(world().job) == 2
     assert Burn().limit_s(world().job) > 300
+
+
+async def test_burn_writes_to_no_disk_whose_ends_the_orchestrator_does_not_have() -> None:
+    deps = world()
+    deps.takes_no_upload = "no answer"
+    found = cells(await Burn().run(deps))
+    assert found["disk"].verdict is Verdict.ERROR
+    assert "nothing was written" in found["disk"].reason and "no answer" in found["disk"].reason
+    assert not [argv for argv in deps.argvs() if argv[0] == "fio" or "scan" in argv]
+    assert all(cell.verdict is Verdict.PASS for name, cell in found.items() if name != "disk")
+
+
+def test_burn_counts_down_for_real_disks_where_the_profile_has_no_storage_stage() -> None:
+    real = replace(world().job, expected_disks=(ExpectedDisk(serial="WD-1"),))
+    alone = replace(real, profile=replace(real.profile, drop=("Storage",)))
+    assert Burn().planned_s(real) == 2
+    assert Burn().planned_s(alone) == 2 + 60
+    spare = replace(alone, profile=replace(alone.profile, burn=replace(alone.profile.burn, fio_on_spare=False)))
+    assert Burn().planned_s(spare) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import replace
@@ -17,9 +18,11 @@ from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.outcome import Verdict
 from vetting.domain.profiles import TASTE, StorageKnobs, SurfaceMode
+from vetting.parsers.hwmon import slug
 from vetting.stages.disk_paths import Device, unexpected
 from vetting.stages.fio_load import area_of, job_file, next_call
 from vetting.stages.storage import Storage
+from vetting.stages.way_back import countdown_s
 
 KNOBS = StorageKnobs(surface=SurfaceMode.FULL, fio_s=2, fio_size_bytes=32 * MIB)
 
@@ -29,6 +32,7 @@ def world(
     release: str = "debian12",
     probe: tuple[int, str] | None = None,
     scan: tuple[int, str] | None = None,
+    heads: tuple[int, str] | None = None,
     scan_s: float = 1.0,
     fio: Says | None = None,
     fio_change: Change | None = None,
@@ -40,6 +44,7 @@ def world(
         LSBLK,
         surface("probe", probe or recorded(release, "surface-probe")),
         surface("scan", scan or recorded(release, "surface-scan"), elapsed_s=scan_s),
+        surface("save-heads", heads or recorded(release, "surface-save-heads")),
         fio or Says("fio", stdout=said, exit_code=status, elapsed_s=2.0),
     ]
     asked = job(
@@ -336,7 +341,10 @@ def real_disk_world(report: dict[str, Any], serial: str, grown: int) -> FioDeps:
         return changed(name, lambda row: row["disk"].update(serial=serial))
 
     deps = world(
-        expected_disks=(ExpectedDisk(serial=serial),), probe=as_real("surface-probe"), scan=as_real("surface-scan")
+        expected_disks=(ExpectedDisk(serial=serial),),
+        probe=as_real("surface-probe"),
+        scan=as_real("surface-scan"),
+        heads=as_real("surface-save-heads"),
     )
     deps.tools[0] = Says("lsblk", stdout=json.dumps({"blockdevices": [block]}))
     deps.tools += [
@@ -351,3 +359,115 @@ def real_disk_world(report: dict[str, Any], serial: str, grown: int) -> FioDeps:
     deps.files["/proc/diskstats"] = of_sda
     deps.files["/sys/block/sda/size"] = f"{64 * MIB // 512}\n"
     return deps
+
+
+# the way back ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_ends_of_a_disk_are_with_the_orchestrator_before_its_scan_begins() -> None:
+    deps, there = world(), []
+    scan = next(line for line in deps.tools if line.fits(("vetting", "surface", "scan")))
+    scan.effect = lambda seen: there.append(dict(seen.uploads))
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    saved = json.loads(recorded("debian12", "surface-save-heads")[1])["heads"]
+    assert there == [{f"heads-{slug(SERIAL)}.bin": saved}]
+    order = [argv[2] for argv in deps.argvs("vetting")]
+    assert order.index("save-heads") < order.index("scan")
+
+
+async def test_without_contact_nothing_is_written_to_any_disk() -> None:
+    deps = world()
+    deps.takes_no_upload = "the orchestrator did not acknowledge it within 300 s"
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.ERROR
+    assert "nothing was written" in outcome.reason and "did not acknowledge it within 300 s" in outcome.reason
+    assert not written(deps)
+
+
+def another_disk(row: dict[str, Any]) -> None:
+    row["disk"]["serial"] = "loop:other"
+
+
+@pytest.mark.parametrize(
+    ("heads", "words"),
+    [
+        ((3, changed("surface-save-heads", lambda row: row.update(outcome="error", reason="no space"))[1]), "no space"),
+        ((2, changed("surface-save-heads", lambda row: row.update(outcome="refused", reason="STOP"))[1]), "STOP"),
+        (changed("surface-save-heads", lambda row: row.update(heads="")), "were not saved"),
+        (changed("surface-save-heads", another_disk), "another disk"),
+        ((137, recorded("debian12", "surface-save-heads")[1]), "were not saved"),
+        ((0, ""), "were not saved"),
+    ],
+)
+async def test_ends_that_were_not_saved_keep_the_scan_away(heads: tuple[int, str], words: str) -> None:
+    deps = world(heads=heads)
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.ERROR
+    assert words in outcome.reason
+    assert not deps.uploads and not written(deps)
+
+
+async def test_a_disk_whose_ends_were_not_saved_keeps_the_others_from_being_written() -> None:
+    other = replace(DISK, serial=SERIAL[:-1] + "2", path=FILE.replace("1.img", "2.img"))
+    sizes = {"/sys/block/loop1/loop/backing_file": other.path, "/sys/block/loop1/size": f"{64 * MIB // 512}"}
+    deps = world(expected_disks=(DISK, other), files=sizes)
+
+    def as_other(name: str) -> str:
+        return recorded("debian12", name)[1].replace(SERIAL, other.serial)
+
+    deps.tools[:0] = [
+        Says("vetting surface probe /dev/loop1", stdout=as_other("surface-probe")),
+        Says("vetting surface save-heads /dev/loop1", stdout="", exit_code=3),
+    ]
+    outcome = await Storage().run(deps)
+    assert [each.verdict for each in outcome.cells] == [Verdict.ERROR] * 2
+    assert len(deps.uploads) == 1
+    assert not written(deps)
+
+
+async def test_a_real_disk_is_counted_down_for_and_a_scratch_disk_is_not(corpus: Path) -> None:
+    report, serial = ata_recording(corpus)
+    deps = real_disk_world(report, serial, 0)
+    deps.job = replace(deps.job, profile=replace(TASTE, storage=replace(KNOBS, countdown_s=60)))
+    assert (await Storage().run(deps)).verdict is Verdict.PASS
+    saved, begun = (next(call.at_s for call in deps.calls if verb in call.argv) for verb in ("save-heads", "scan"))
+    assert begun - saved >= 60
+    notes = [note for *_, note in deps.progresses if note.startswith("erasing")]
+    assert notes[0] == f"erasing {serial} in 60 s; cancel the run to stop"
+    assert notes[-1] == f"erasing {serial} in 1 s; cancel the run to stop"
+    assert ("warning", notes[0]) in deps.logs
+    assert Storage().planned_s(deps.job) == 62
+
+    scratch = world(profile=replace(TASTE, storage=replace(KNOBS, countdown_s=60)))
+    assert (await Storage().run(scratch)).verdict is Verdict.PASS
+    assert not [note for *_, note in scratch.progresses if note.startswith("erasing")]
+    assert Storage().planned_s(scratch.job) == 2
+
+
+def test_no_profile_takes_the_countdown_from_real_disks_away() -> None:
+    asked = replace(world().job, profile=replace(TASTE, storage=replace(KNOBS, countdown_s=0)))
+    assert countdown_s(asked) == 0
+    real = ExpectedDisk(serial="WD-1")
+    assert countdown_s(replace(asked, expected_disks=(DISK, real))) == 60
+    assert countdown_s(replace(asked, expected_disks=(replace(real, write=False),))) == 0
+    assert countdown_s(replace(asked, expected_disks=(real,), non_destructive=True)) == 0
+    short = replace(asked.profile, storage=replace(KNOBS, countdown_s=5))
+    assert countdown_s(replace(asked, expected_disks=(real,), profile=short)) == 5
+
+
+async def test_a_run_cancelled_in_the_countdown_has_written_nothing(corpus: Path) -> None:
+    deps = real_disk_world(*ata_recording(corpus), 0)
+    stage = asyncio.create_task(Storage().run(deps))
+    while not any(note.startswith("erasing") for *_, note in deps.progresses):  # noqa: ASYNC110 - its clock is virtual
+        await asyncio.sleep(0)
+    stage.cancel()
+    await asyncio.gather(stage, return_exceptions=True)
+    assert stage.cancelled()
+    assert not written(deps)
+
+
+async def test_why_there_is_no_permit_is_the_stages_own_reason() -> None:
+    outcome = await Storage().run(world(permit="", permit_refused="STOP is set"))
+    assert outcome.verdict is Verdict.ERROR
+    assert outcome.reason == "nothing was written: STOP is set"
