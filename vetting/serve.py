@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ from vetting.domain.errors import Unavailable
 from vetting.orchestrator import keys
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.dispatcher import Dispatcher
+from vetting.orchestrator.files import Files
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.moves import Means
@@ -46,6 +49,8 @@ log = logging.getLogger(__name__)
 Loop = Callable[[], Awaitable[None]]
 AGAIN_S = 2.0
 ARTIFACT_QUOTA_BYTES = 2 * 1024**3  # of one run
+LOCK = ".lock"
+BLOCK_BYTES = 4096
 LOCAL_NAME = "local command line"
 LOCAL_TOKEN = "operator.token"  # in the data directory, for the command line on this machine
 
@@ -69,6 +74,14 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
     config = at_home(config)
     data = Path(config.server.data_dir)
     make_data_dir(data)
+    with alone(data):
+        async with put_together(config, data, clock, strict=strict) as server:
+            yield server
+
+
+@contextlib.asynccontextmanager
+async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool) -> AsyncIterator[Server]:
+    """Everybody in order, over a data directory that is ours alone."""
     certificate = keys.ensure_certificate(data / "keys", config.server.allowed_hosts)
     store = await asyncio.to_thread(Store.open, data / "vetting.db")
     bus = Bus()
@@ -91,12 +104,11 @@ async def running(config: Config, *, clock: Clock | None = None, strict: bool = 
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
         people=people,
         views=Views(store=store, clock=clock, reporting=reporting),
+        files=Files(store=store, room=room, clock=clock),
     )
     await leave_local_token(people, data)
     dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config)
-    watchdog = Watchdog(
-        store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses
-    )
+    watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses)
     try:
         async with answering(desk, people, config, certificate, strict=strict) as url:
             await progress.resume()
@@ -134,13 +146,33 @@ def make_data_dir(data: Path) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = data / ".writable"
-        probe.write_bytes(b"")
+        probe.write_bytes(b"x" * BLOCK_BYTES)  # an empty file is taken by a full disk too
         probe.unlink()
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        do = "free some space there" if full else "make it writable for this user"
         raise Unavailable(
-            f"the data directory {data} cannot be written ({error.strerror}); "
-            "make it writable for this user or set server.data_dir in vetting.yaml"
+            f"the data directory {data} cannot be written ({error.strerror}); {do} or set server.data_dir in vetting.yaml"
         ) from error
+
+
+@contextlib.contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """One orchestrator a data directory: two would both move its runs. The kernel lets go of it when we are killed.
+
+    Raises Unavailable.
+    """
+    handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Unavailable(
+                f"another orchestrator serves the data directory {data}; stop it or set server.data_dir in vetting.yaml"
+            ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 async def leave_local_token(people: People, data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import ipaddress
@@ -12,9 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
+
+from vetting.domain.errors import Unavailable
+from vetting.store.files import sync_folder
+from vetting.store.sentences import in_words
 
 TEN_YEARS = datetime.timedelta(days=3650)
 
@@ -27,13 +33,28 @@ class Certificate:
 
 
 def ensure_certificate(folder: Path, names: tuple[str, ...] = ()) -> Certificate:
-    """The certificate in `folder`, made at the first call. Agents pin it, so nobody has to sign it."""
+    """The certificate in `folder`, made at the first call. Agents pin it, so nobody has to sign it. Raises Unavailable."""
     cert_path, key_path = folder / "tls.crt", folder / "tls.key"
     if not cert_path.exists() or not key_path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
         write_secret(key_path, _private_pem(key))
         write_secret(cert_path, _self_signed(key, names).public_bytes(serialization.Encoding.PEM))
+    for path, load in (
+        (cert_path, lambda: x509.load_pem_x509_certificate(cert_path.read_bytes())),
+        (key_path, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_path, key_path)),
+    ):
+        try:
+            load()
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise _useless(path, "all hosts have to learn the new fingerprint then") from error
     return Certificate(cert_path=cert_path, key_path=key_path, fingerprint=fingerprint_of(folder))
+
+
+def _useless(path: Path, price: str) -> Unavailable:
+    return Unavailable(
+        f"{path} is not a key or certificate that can be used: restore it from a backup, or move it away and start again "
+        f"to have a new one made ({price})"
+    )
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -69,13 +90,16 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def ensure_signing_key(folder: Path) -> ed25519.Ed25519PrivateKey:
-    """The Ed25519 key that signs wipe permits, made at the first call."""
+    """The Ed25519 key that signs wipe permits, made at the first call. Raises Unavailable."""
     path = folder / "permit.key"
     if not path.exists():
         write_secret(path, _private_pem(ed25519.Ed25519PrivateKey.generate()))
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _useless(path, "permits that are out end then") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise ValueError(f"{path} does not hold an Ed25519 key; move it away and restart to have a new one made")
+        raise _useless(path, "permits that are out end then")
     return key
 
 
@@ -101,12 +125,18 @@ def _private_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) ->
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """A file that only we can read, there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A file that only we can read, there whole or not at all. Raises Unavailable where the disk does not take it."""
     part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise in_words(error, str(path)) from error
