@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -29,7 +30,6 @@ from vetting.agent.leftovers import ours, sweep
 from vetting.client import Client, Unreachable
 from vetting.domain.profiles import Profile
 from vetting.orchestrator.keys import fingerprint_of
-from vetting.tryout import free_ports
 
 T = TypeVar("T")
 
@@ -44,14 +44,18 @@ class Waits(TypedDict, total=False):
 READY_S = 60.0  # for a process to come up on a busy machine
 
 
-def free_port() -> int:
-    """A port that nobody listens on now, outside of the range that the kernel gives to outgoing connections."""
-    for port in range(18443, 19443):
-        with socket.socket() as taken, contextlib.suppress(OSError):
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port between 18443 and 19442")
+def free_ports(count: int) -> range:
+    """Ports in a row that nobody listens on now, below the range that the kernel gives to outgoing connections.
+
+    Drawn at random: other tests may look for some at the same moment.
+    """
+    for _ in range(1000):
+        first = random.randrange(10_000, 30_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return range(first, first + count)
+    raise AssertionError(f"no {count} free ports in a row between 10000 and 30000")
 
 
 def written_out(profile: Profile) -> dict[str, Any]:
@@ -78,9 +82,10 @@ class ServeProcess:
     folder: Path
     profiles: tuple[Profile, ...] = (honest.SPRINT,)
     heartbeat_s: float = 1.0
-    port: int = field(default_factory=free_port)
-    iperf: range = field(default_factory=free_ports)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
+    iperf: range = field(default_factory=lambda: free_ports(4))
     process: asyncio.subprocess.Process | None = None
+    log_from: int = 0  # where the words of the present process begin
 
     @property
     def url(self) -> str:
@@ -114,6 +119,7 @@ class ServeProcess:
         """Starts it and waits for nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self.log_from = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "vetting", "serve", "--config", str(self.write_config()),
                 cwd=REPOSITORY, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
@@ -129,11 +135,7 @@ class ServeProcess:
             assert self.process is not None
             if self.process.returncode is not None:
                 raise AssertionError(f"serve ended with {self.process.returncode}: {self.log.read_text()[-3000:]}")
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
-                return True
-            return False
+            return b"certificate fingerprint" in self.log.read_bytes()[self.log_from :]
 
         await until(answers, READY_S, every_s=0.02, said="the orchestrator to answer")
 
