@@ -152,6 +152,11 @@ class Client:
         """Reads once. Raises as `call` does."""
         return await self._send("GET", path, b"", answer, {}, limit_s=limit_s)
 
+    async def fetch(self, path: str, *, limit_bytes: int, limit_s: float = 120.0) -> bytes:
+        """A file, once, as it is. Raises as `call` does; Unreachable where it is larger."""
+        status, raw = await self._exchange("GET", path, b"", {}, limit_s=limit_s, limit_bytes=limit_bytes)
+        return raw if status == 200 else _answer(status, raw, bytes)
+
     async def change(self, method: str, path: str, message: object, answer: type[T]) -> T:
         """As `call`, with another method."""
         return await self._send(method, path, wire.encode(message), answer, JSON, limit_s=CALL_LIMIT_S)
@@ -196,6 +201,21 @@ class Client:
         limit_s: float,
         query: Mapping[str, str] | None = None,
     ) -> T:
+        status, raw = await self._exchange(method, path, body, headers, limit_s=limit_s, query=query)
+        return _answer(status, raw, answer)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        limit_s: float,
+        query: Mapping[str, str] | None = None,
+        limit_bytes: int = ANSWER_BYTES,
+    ) -> tuple[int, bytes]:
+        """(status, body) of whatever the server answers."""
         assert self._session is not None, "use the client as a context manager"
         bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
@@ -208,8 +228,7 @@ class Client:
                 timeout=aiohttp.ClientTimeout(total=limit_s),
                 allow_redirects=False,
             ) as response:
-                raw = await _bounded(response)
-                return _answer(response.status, raw, answer)
+                return response.status, await _bounded(response, limit_bytes)
         except aiohttp.ServerFingerprintMismatch:
             raise WrongServer(
                 "the server's certificate is not the pinned one; either its fingerprint changed, then start the run "
@@ -219,12 +238,12 @@ class Client:
             raise Unreachable(f"no answer from the orchestrator ({_short(error)})") from None
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > ANSWER_BYTES:
-            raise Unreachable(f"the orchestrator's answer is over {ANSWER_BYTES} bytes")
+        if len(body) > limit_bytes:
+            raise Unreachable(f"the orchestrator's answer is over {limit_bytes} bytes")
     return bytes(body)
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Finding, Outcome
 from vetting.domain.profiles import Profile
 from vetting.domain.thresholds import Threshold
@@ -90,6 +91,7 @@ class ClaimReply(Message, frozen=True, kw_only=True):
     expected_disks: tuple[ExpectedDisk, ...]
     profile: Profile
     thresholds: tuple[Threshold, ...]
+    inventory: Inventory | None = None  # what this run found; an agent that lost it with a reboot needs it
     iperf: IperfTarget | None
     override_flags: tuple[str, ...] = ()
     permit: str = ""  # signed JSON for the surface engine; empty: nothing may be written
@@ -291,6 +293,19 @@ class RunView(Message, frozen=True, kw_only=True):
     heartbeat_age_s: float | None
     attempts: tuple[AttemptView, ...] = ()
     report: str = ""
+
+
+class ArtifactView(Message, frozen=True, kw_only=True):
+    """A file of a run. `name` is the host's own word for it."""
+
+    id: int
+    stage: str
+    attempt: int
+    name: str
+    media_type: str
+    sha256: str
+    size_bytes: int
+    created_at: float
 
 
 class RunStarted(Message, frozen=True, kw_only=True):

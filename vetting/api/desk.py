@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vetting.orchestrator.files import Files
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
@@ -16,3 +17,4 @@ class Desk:
     intake: Intake  # takes in samples, log lines and artifacts
     people: People  # hosts, tokens, audit
     views: Views  # reads
+    files: Files  # gives artifacts out again

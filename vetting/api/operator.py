@@ -91,6 +91,18 @@ async def report(desk: Desk, call: Call, message: None) -> web.Response:
     return web.Response(body=body, content_type=media_type, charset="utf-8", headers={**HEADERS, **extra})
 
 
+async def artifacts(desk: Desk, call: Call, message: None) -> tuple[wire.ArtifactView, ...]:
+    return await desk.files.listing(call.number("run"))
+
+
+async def artifact(desk: Desk, call: Call, message: None) -> web.Response:
+    """Never as the type that the host gave it: a browser shall keep it, not show it."""
+    number = call.number("artifact")
+    body = await desk.files.content(call.number("run"), number, who=call.caller.name)
+    named = {"Content-Disposition": f'attachment; filename="artifact-{number}"'}
+    return web.Response(body=body, content_type="application/octet-stream", headers={**HEADERS, **named})
+
+
 def _read(path: str, does: str, handle: Handler, gives: object, **query: str) -> Route:
     return Route(
         method="GET", path=path, auth=Auth.VIEWER, does=does, handle=handle, gives=gives, refusals=(404,), query=query
@@ -125,5 +137,12 @@ ROUTES = (
     _act("override", "Enter the failed stage again with flags; who and why are kept for ever.", override),
     _act("retry", "Enter the failed stage again as it is.", retry),
     _act("release", "End a hold; the host powers off.", release),
+    _read(RUN + "/artifacts", "The files of a run: outputs of programs, saved ends of disks, reports.",
+          artifacts, tuple[wire.ArtifactView, ...]),
+    Route(
+        method="GET", path=RUN + r"/artifacts/{artifact:\d+}", auth=Auth.OPERATOR,
+        does="One file of a run. Saved ends of disks hold what was on them: operators alone, and it is written down.",
+        handle=artifact, refusals=(404, 503),
+    ),
     _read(RUN + "/report.{kind:html|json}", "The run's report, written afresh.", report, None),
 )  # fmt: skip

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vetting import wire
     from vetting.client import Client
 
-EXAMPLE = "vetting run start pve-07 --profile quick --erase WD-WX12345 --erase WD-WX67890"
+EXAMPLE = (
+    "vetting run start pve-07 --profile quick --erase WD-WX12345 --erase WD-WX67890\n"
+    "  (before a disk is erased its first and last 4 MiB are saved: vetting run artifacts 42,\n"
+    "   vetting run artifact 42 317 -o sdb.heads, then on the host `vetting surface restore-heads --heads sdb.heads …`)"
+)
 DECISIONS = ("cancel", "override", "retry", "release")
 
 
@@ -22,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("start", "start a run"), ("list", "runs, newest first"), ("show", "one run"), ("watch", "a run, live"),
         ("cancel", "stop a run; from a hold the host reboots to its own disk"),
         ("override", "enter the failed stage again with flags; the reason is kept for ever"),
+        ("artifacts", "the files of a run: outputs of programs, saved ends of disks, reports"),
+        ("artifact", "fetch one file of a run"),
         ("retry", "enter the failed stage again"), ("release", "end a hold; the host powers off"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
@@ -32,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--host", default="", help="only this host's")
         else:
             one.add_argument("run", type=int, help="number of the run")
+        if name == "artifact":
+            one.add_argument("artifact", type=int, help="number of the file, as `vetting run artifacts` lists it")
+            one.add_argument(
+                "-o", "--output", type=Path, required=True, metavar="FILE", help="a file that is not there yet"
+            )
         if name in DECISIONS:
             one.add_argument("--reason", default="", required=name == "override", help="kept for ever, on every report")
         if name == "override":
@@ -65,6 +77,10 @@ def main(args: argparse.Namespace) -> int:
         _started(answer)
     elif args.what == "list":
         _list(answer)
+    elif args.what == "artifacts":
+        _artifacts(answer)
+    elif args.what == "artifact":
+        print(f"{args.output}: {answer.size_bytes} bytes, SHA-256 {answer.sha256}")
     else:
         _show(answer)
     return 0
@@ -86,8 +102,35 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
         return await client.get(f"/api/runs{query}", tuple[wire.RunView, ...])
     if args.what == "show":
         return await client.get(f"/api/runs/{args.run}", wire.RunView)
+    if args.what == "artifacts":
+        return await client.get(f"/api/runs/{args.run}/artifacts", tuple[wire.ArtifactView, ...])
+    if args.what == "artifact":
+        return await _take(client, args.run, args.artifact, args.output)
     because = wire.Because(reason=args.reason, flags=tuple(getattr(args, "flag", ())))
     return await client.call(f"/api/runs/{args.run}/{args.what}", because, wire.RunView)
+
+
+async def _take(client: Client, run: int, number: int, output: Path) -> wire.ArtifactView:
+    """Writes a file of a run beside us, for our eyes alone, once it is known to be whole. Raises Refusal."""
+    import hashlib
+    import os
+
+    from vetting import wire
+    from vetting.domain.errors import BadInput, NotFound, Unavailable
+
+    listed = await client.get(f"/api/runs/{run}/artifacts", tuple[wire.ArtifactView, ...])
+    found = next((one for one in listed if one.id == number), None)
+    if found is None:
+        raise NotFound(f"run {run} has no artifact {number}; `vetting run artifacts {run}` lists them")
+    data = await client.fetch(f"/api/runs/{run}/artifacts/{number}", limit_bytes=found.size_bytes)
+    if hashlib.sha256(data).hexdigest() != found.sha256:
+        raise Unavailable(f"artifact {number} arrived damaged; fetch it again")
+    try:
+        with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise BadInput(f"{output} cannot be written: {error.strerror}; name another file with -o") from None
+    return found
 
 
 async def _watch(client: Client, args: argparse.Namespace) -> int:
@@ -131,6 +174,15 @@ def _list(found: tuple[wire.RunView, ...]) -> None:
         for run in found
     ]
     print_table(("run", "host", "profile", "state", "failed stage", "started", "verdict"), rows)
+
+
+def _artifacts(found: tuple[wire.ArtifactView, ...]) -> None:
+    from vetting.asking import print_table
+
+    rows = [
+        (str(one.id), one.stage, str(one.attempt), one.name, str(one.size_bytes), _day(one.created_at)) for one in found
+    ]
+    print_table(("number", "stage", "attempt", "name", "bytes", "received"), rows)
 
 
 def _show(run: wire.RunView) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "vetting surface scan --read-only --disk /dev/sdb --sample 4294967296"
+EXAMPLE = (
+    "vetting surface scan --read-only --disk /dev/sdb --sample 4294967296\n"
+    "  vetting surface restore-heads --disk /dev/sdb --heads sdb.heads --permit permit.json --permit-key HEX \\\n"
+    "    --run-id 42 --host-id pve-07\n"
+    "  (sdb.heads comes from `vetting run artifact`; putting it back is a write and passes the same safety lines)"
+)
 MIB = 1024 * 1024
 
 
