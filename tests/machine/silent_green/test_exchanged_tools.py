@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from vetting.domain.outcome import Verdict
 pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
 
 AT_ONCE = tuple(kind for kind in KINDS if "in time" not in kind)
+FEW = ("true", "last week's output", "garbage")  # where the same question was put to the same tool at an earlier stage
 ABLE = "*--verifiable*|*--help*|*--version*"  # what it can do it still says truly; only its work is faked
 PATIENCE_S = 3.0  # of the agent with a program; the real ones need less in the short profile
 
@@ -46,22 +47,22 @@ IPERF3 = Tool("iperf3", tool_text("debian12", "iperf3/parallel"), "*--version*",
 SMARTCTL = Tool("smartctl", ata("WD-LAST-WEEK"))
 
 
-def last_week(tool: str) -> Tool:
+def last_week(tool: str, kinds: tuple[str, ...] = AT_ONCE) -> Tool:
     """What it says now, and a part beside that, which has vanished since."""
     match tool:
         case "lsblk":
             told = _json("lsblk", "-J", "-b", "-O")
             told["blockdevices"].append(block("sdzz", "WD-LAST-WEEK"))
-            return Tool(tool, json.dumps(told))
+            return Tool(tool, json.dumps(told), kinds=kinds)
         case "lscpu":
             told = _json("lscpu", "-J")
             count = next(row for row in told["lscpu"] if row["field"] == "CPU(s):")
             online = next(row for row in told["lscpu"] if row["field"].startswith("On-line CPU(s) list"))
             count["data"], online["data"] = str(2 * int(count["data"])), f"0-{2 * int(count['data']) - 1}"
-            return Tool(tool, json.dumps(told))
+            return Tool(tool, json.dumps(told), kinds=kinds)
         case "ip":
             gone = interface("enp99s0", "ac:1f:6b:00:00:99")
-            return Tool(tool, json.dumps([*_json("ip", "-j", "-d", "link"), gone]), "*-V*")
+            return Tool(tool, json.dumps([*_json("ip", "-j", "-d", "link"), gone]), "*-V*", kinds)
     raise ValueError(tool)
 
 
@@ -101,10 +102,8 @@ class Matrix:
 def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
     made = Matrix()
     yield made
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        reporter.ensure_newline()
-        reporter.write_line(str(made))
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{made}")
 
 
 async def exchanged(here: Rack, matrix: Matrix, stage: str, *tools: Tool, together: bool = False) -> None:
@@ -146,7 +145,7 @@ async def test_inventory_believes_none_of_its_tools(folder: Path, matrix: Matrix
 
 async def test_smart_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
     async with rack(folder, drop=only("SMART"), others=(own_disk(),), tool_limit_s=PATIENCE_S) as here:
-        await exchanged(here, matrix, "SMART", SMARTCTL, last_week("lsblk"))
+        await exchanged(here, matrix, "SMART", SMARTCTL, last_week("lsblk", FEW))
         await here.completed()
 
 
@@ -158,7 +157,7 @@ async def test_cpu_stress_believes_no_stress_ng_that_did_nothing(folder: Path, m
 
 async def test_storage_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
     async with rack(folder, drop=only("Storage"), tool_limit_s=PATIENCE_S + 2) as here:
-        await exchanged(here, matrix, "Storage", FIO, last_week("lsblk"))
+        await exchanged(here, matrix, "Storage", FIO, last_week("lsblk", FEW))
         await here.completed()
 
 
@@ -177,5 +176,7 @@ async def test_burn_believes_none_of_its_loads(folder: Path, matrix: Matrix) -> 
 
 async def test_psu_believes_no_burst_that_never_was(folder: Path, matrix: Matrix) -> None:
     async with rack(folder, drop=only("PSU"), tool_limit_s=PATIENCE_S) as here:
-        await exchanged(here, matrix, "PSU", STRESS_NG)
+        await exchanged(
+            here, matrix, "PSU", replace(STRESS_NG, kinds=("true", "last week's output in time", "suicide"))
+        )
         await here.completed()

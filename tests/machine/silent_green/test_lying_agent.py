@@ -67,7 +67,9 @@ async def lying(folder: Path) -> AsyncIterator[Liar]:
         started = await server.desk.progress.start(request, who="tester")
         async with Client(server.url, server.certificate.fingerprint) as client:
             client.token = started.ticket
-            claim = wire.Claim(protocol=wire.PROTOCOL, agent_version="test", boot_id=BOOT, identity=honest.IDENTITY)
+            claim = wire.Claim(
+                protocol=wire.PROTOCOL, agent_version="test", boot_id=BOOT, identity=honest.IDENTITY, live_image=True
+            )
             client.token = (await client.call("/api/agent/claim", claim, wire.ClaimReply)).token
             liar = Liar(server, client, clock, started.run_id)
             for stage, following in (("Inventory", "Firmware"), ("Firmware", "SMART"), ("SMART", "CPUStress")):
