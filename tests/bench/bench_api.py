@@ -30,7 +30,7 @@ from aiohttp import web
 
 from tests.bench.load import Line, Waits, trusting
 from tests.fakes import honest
-from tests.fakes.rig import ServeProcess, free_port, serving
+from tests.fakes.rig import ServeProcess, serving
 from vetting import wire
 from vetting.store import samples as stored_samples
 from vetting.store.db import reading
@@ -192,7 +192,9 @@ async def enrol(server: ServeProcess, tls: ssl.SSLContext, numbers: range) -> li
             await told("/api/hosts", wire.HostEdit(name=host, macs=(mac,), spec=honest.SPEC), operator)
             start = wire.StartRun(host=host, profile="sprint", start_by="manual", confirm_serials=("D1",))
             started = wire.decode(await told("/api/runs", start, operator), wire.RunStarted)
-            claim = wire.Claim(protocol=wire.PROTOCOL, agent_version="bench", boot_id=boot_id, identity=identity)
+            claim = wire.Claim(
+                protocol=wire.PROTOCOL, agent_version="bench", boot_id=boot_id, identity=identity, live_image=True
+            )
             claimed = wire.decode(await told("/api/agent/claim", claim, started.ticket), wire.ClaimReply)
             found.append(Agent(line=line, boot_id=boot_id, token=claimed.token, run_id=claimed.run_id))
 
@@ -231,14 +233,13 @@ async def ceiling(server: ServeProcess, agents: list[Agent], meter: Meter) -> fl
 
 async def bare(server: ServeProcess, tls: ssl.SSLContext) -> float:
     """Requests/s of a handler that sends the body back, over the same certificate."""
-    port = free_port()
     echo = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.bench_api", "--echo", str(port), str(server.data / "keys"),
+        sys.executable, "-m", "tests.bench.bench_api", "--echo", str(server.data / "keys"),
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         assert echo.stdout is not None
-        assert await asyncio.wait_for(echo.stdout.readline(), 30) == b"ready\n"
+        port = int(await asyncio.wait_for(echo.stdout.readline(), 30))
         lines = [await Line.open(port, tls) for _ in range(CALLERS)]
         waits = Waits()
 
@@ -343,7 +344,7 @@ async def bench() -> int:
     return 0 if whole and held >= PROMISED_AGENTS else 1
 
 
-async def echo(port: int, keys: Path) -> None:
+async def echo(keys: Path) -> None:
     async def handle(request: web.Request) -> web.Response:
         return web.Response(body=await request.read(), content_type="application/json")
 
@@ -353,8 +354,8 @@ async def echo(port: int, keys: Path) -> None:
     tls.load_cert_chain(keys / "tls.crt", keys / "tls.key")
     runner = web.AppRunner(app, access_log=None, handle_signals=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
-    print("ready", flush=True)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    print(runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
 
 
@@ -369,6 +370,6 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--echo"]:
         with contextlib.suppress(web.GracefulExit, KeyboardInterrupt):
-            asyncio.run(echo(int(sys.argv[2]), Path(sys.argv[3])))
+            asyncio.run(echo(Path(sys.argv[2])))
         raise SystemExit(0)
     raise SystemExit(main())

@@ -82,14 +82,15 @@ class Agent:
             await self._deliver_late(late)
         claim = await claim_run(self.client, self.settings, self.kept, self.logs)
         self._take(claim)
-        held = claim.holding or not claim.current_stage
-        if held:
+        if claim.holding:
             self.activity.become("holding")
-        else:
+        elif claim.current_stage:
             self.activity.become("running", claim.current_stage, claim.attempt)
         self._begin_sides(claim)
-        if held:
+        if claim.holding:
             return Hold(f"the run is {claim.current_state}")
+        if not claim.current_stage:  # the orchestrator has the last stages to itself, or the run is over
+            return Wait(claim.current_state)
         return Work(
             stage=claim.current_stage,
             attempt=claim.attempt,
@@ -111,6 +112,8 @@ class Agent:
     def _take(self, claim: wire.ClaimReply) -> None:
         if claim.run_id != self.kept.run_id:
             self.shelf.forget_run()
+        if claim.inventory is not None and self.shelf.inventory() is None:
+            self.shelf.save_inventory(claim.inventory)
         self._claim = claim
         self.client.token = claim.token
         self.client.outwait_strangers = True

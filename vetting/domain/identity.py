@@ -67,4 +67,7 @@ def _disks(record: Identity, found: Identity, *, writes: bool) -> Iterator[str]:
     if not wants or not has or (not writes and wants.keys() & has.keys()):
         return
     for name in sorted(wants.keys() - has.keys()):
-        yield f"the disk {wants[name]} on record is not in this machine"
+        yield (
+            f"the disk {wants[name]}, on record and in the host's spec, is not in this machine: put it back, or take it out "
+            "of the spec (vetting host edit) if it was exchanged, or start the run non-destructive"
+        )

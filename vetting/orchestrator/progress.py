@@ -70,7 +70,7 @@ class Progress:
         """The host asks what to boot: a one-time ticket into the image, empty for its local disk."""
 
         def turned(turn: Turn) -> str:
-            run = runs.active_run_of_host(host_id)
+            run = starting.open_run_of_host(host_id)
             if run is None or run.state is RunState.QUEUED:
                 return ""
             return starting.boot_requested(turn, run)

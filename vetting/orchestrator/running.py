@@ -40,7 +40,7 @@ def result(turn: Turn, run: RunRow, posted: wire.Result, witness: Witness) -> tu
         _interrupt(turn, run, f"a result for {posted.stage[:40]} came while {run.stage} was current")
         turn.park(run, Event.STAGE_MISMATCH, failed_stage, f"stage mismatch: {failed_stage}")
         return None, f"the run's current stage is {run.stage}, not {posted.stage[:40]}: the run is parked"
-    if run.state not in IN_STAGE or before is None or before.verdict is not None:
+    if run.state not in IN_STAGE or run.stage in ORCHESTRATOR_STAGES or before is None or before.verdict is not None:
         why = f"nobody waits for attempt {posted.attempt} at {posted.stage[:40]}: the run is {run.state}"
         _keep_late(turn, run, posted, why)
         if run.state in CLOSED and posted.outcome.verdict is Verdict.CANCELLED:
@@ -180,7 +180,9 @@ def lost(turn: Turn, run: RunRow, silence_s: float) -> RunRow:
 
     One that spoke since it was looked at is left alone.
     """
-    if run.heartbeat_at is not None and turn.at - run.heartbeat_at <= run.profile.lost_after_s:
+    current = attempts.running(run.id)
+    since = max(run.heartbeat_at or 0.0, current.started_at if current else 0.0)
+    if turn.at - since <= run.profile.lost_after_s:
         return run
     why = f"lost during {run.stage}"
     turn.find(run, Severity.CRITICAL, "host", f"{why}: no heartbeat for {silence_s:.0f} s", "watchdog")

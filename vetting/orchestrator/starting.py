@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from vetting import wire
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from vetting.domain.hostspec import Identity
 from vetting.domain.identity import identity_conflicts
+from vetting.domain.naming import known, mac_of
 from vetting.domain.outcome import Severity, Verdict
+from vetting.domain.permit import DISK
 from vetting.domain.profiles import shortfalls
-from vetting.domain.states import BEFORE_CLAIM, IN_STAGE, Event, RunState
+from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.moves import Turn
 from vetting.orchestrator.stopping import why_stopped
-from vetting.store import attempts, audit, hosts, runs, thresholds, tokens
+from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
 from vetting.store.rows import HostRow, NewRun, RunRow
 
 REPORTER_FRESH_S = 60.0
+DISPATCH = "dispatch"  # as failed stage: the host never came
 TICKET_VALID_S = 30 * 60.0
 START_EVENTS = {
     "reporter": Event.REBOOT_COMMANDED,
@@ -43,7 +47,7 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
         raise BadInput(f"start_by {request.start_by!r} is not known; use {' or '.join(START_EVENTS)}")
     if request.start_by == "reporter":
         _demand_fresh_reporter(turn, host)
-    if (active := runs.active_run_of_host(host.id)) is not None:
+    if (active := open_run_of_host(host.id)) is not None:
         raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
     _demand_confirmation(host, request)
     _demand_go(turn, request)
@@ -67,6 +71,16 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
     audit.add(at=turn.at, who=who, what="run.start", target=host.name, run_id=run.id, detail=detail)
     turn.say("run.moved", run.id, state=str(run.state), event="created")
     return run
+
+
+def open_run_of_host(host_id: int) -> RunRow | None:
+    """The host's active run, or the one in which it was lost: that host may speak again at any time, until a person has
+    settled its run."""
+    active = runs.active_run_of_host(host_id)
+    if active is not None:
+        return active
+    newest = runs.newest_run_of_host(host_id)
+    return newest if newest and newest.state is RunState.FAILED and newest.failed_stage != DISPATCH else None
 
 
 def reporter_age_s(host: HostRow, now: float) -> float | None:
@@ -122,13 +136,18 @@ def dispatch_failed(turn: Turn, run: RunRow, why: str) -> RunRow:
     """Gives up on a host that did not come. One that came since it was looked at, or was cancelled, is left as it is."""
     if run.state not in BEFORE_CLAIM:
         return run
-    return turn.move(run, Event.DISPATCH_FAILED, why=why, failed_stage="dispatch", reason=why, ended_at=turn.at)
+    return turn.move(run, Event.DISPATCH_FAILED, why=why, failed_stage=DISPATCH, reason=why, ended_at=turn.at)
 
 
 def boot_requested(turn: Turn, run: RunRow) -> str:
-    """The host asks for its boot script: a one-time ticket. In the middle of a stage, it rebooted unasked."""
+    """The host asks for its boot script: a one-time ticket. In the middle of a stage, it rebooted unasked; so did one
+    that was given up as lost and starts again after all."""
     if run.state in IN_STAGE:
         run = rebooted(turn, run, boot_id="")
+    if run.state is RunState.FAILED:
+        text = f"it had been silent since {run.failed_stage} and started again"
+        turn.find(run, Severity.CRITICAL, "host", text, "boot script")
+        run = turn.move(run, Event.HELD, why=text)
     if run.state is not RunState.FAILED_HOLDING:
         run = turn.move(run, Event.BOOT_REQUESTED)
     ticket, ticket_hash = tokens.issue()
@@ -155,6 +174,12 @@ def claim(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
         raise NotAllowed(CLAIM_ANSWER)
     if run.state not in (RunState.BOOTING, RunState.FAILED_HOLDING) or not runs.use_ticket(run.id, digest, now=turn.at):
         return _second_claim(turn, run, message)
+    why_not = _against(run, message)
+    if (
+        why_not and run.state is RunState.FAILED_HOLDING
+    ):  # a held host that booted again, or another machine in its place
+        turn.find(run, Severity.CRITICAL, "host", why_not, "claim")
+        return run, ""
     token, token_hash = tokens.issue()
     runs.change(
         run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1, boot_id=message.boot_id,
@@ -163,25 +188,52 @@ def claim(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
     run = runs.get(run.id)
     if run.state is RunState.FAILED_HOLDING:
         return run, token
-    return _first_claim(turn, run, message), token
+    if why_not:
+        turn.find(run, Severity.CRITICAL, "host", why_not, "claim")
+        return turn.park(run, Event.CLAIM_REFUSED, "claim", why_not), token
+    return _admitted(turn, run, message), token
 
 
-def _first_claim(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
+def _against(run: RunRow, message: wire.Claim) -> str:
+    """Why the machine that claims may not have this run; empty where it may."""
     if run.scaled.get("loopback"):  # it is this very machine: nobody else can have claimed
-        return _admitted(turn, run)
+        return ""
     host = hosts.get(run.host_id)
-    if host.identity is not None and (
-        conflicts := identity_conflicts(host.identity, message.identity, writes=not run.non_destructive)
-    ):
-        why = f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}"
-        turn.find(run, Severity.CRITICAL, "host", why, "claim")
-        return turn.park(run, Event.CLAIM_REFUSED, "claim", why)
+    if conflicts := _conflicts(host, message.identity, writes=not run.non_destructive):
+        return f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}"
+    disks = planning.disks_to_be_written(host.spec, non_destructive=run.non_destructive)
+    if not message.live_image and any(disk.kind == DISK for disk in disks):
+        return (
+            "this run erases disks, and its agent does not run in the live image (or a local disk is mounted there): "
+            "boot the host into the live image, or start the run non-destructive"
+        )
+    return ""
+
+
+def _conflicts(host: HostRow, found: Identity, *, writes: bool) -> tuple[str, ...]:
+    """What speaks against this being the host. One that never claimed is known by the addresses that a person noted."""
+    if host.identity is not None:
+        return identity_conflicts(replace(host.identity, disk_serials=_disks_on_record(host)), found, writes=writes)
+    noted, has = {mac_of(mac) for mac in host.macs}, {mac_of(mac) for mac in found.macs}
+    if noted and has and not noted & has:
+        return (f"none of its MAC addresses ({', '.join(sorted(has))}) is in the host's record",)
+    return ()
+
+
+def _disks_on_record(host: HostRow) -> tuple[str, ...]:
+    """Serials that the machine had and must have still. One that a person took out of the spec was exchanged."""
+    serials = host.identity.disk_serials if host.identity else ()
+    named = {known(disk.serial) for disk in host.spec.disks}
+    return tuple(serial for serial in serials if not named or known(serial) in named)
+
+
+def _admitted(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
+    host = hosts.get(run.host_id)
     if host.identity is None and message.identity != Identity():
         hosts.edit(host.id, identity=message.identity, identity_source="learned")
-    return _admitted(turn, run)
-
-
-def _admitted(turn: Turn, run: RunRow) -> RunRow:
+    elif host.identity is not None and message.identity.disk_serials:
+        learned = tuple(sorted({*_disks_on_record(host), *message.identity.disk_serials}))
+        hosts.edit(host.id, identity=replace(host.identity, disk_serials=learned))
     run = turn.move(run, Event.AGENT_CLAIMED, started_at=turn.at)
     turn.open_attempt(run)
     return run
@@ -195,6 +247,8 @@ def _claimed_again(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
     runs.change(run.id, heartbeat_at=turn.at)
     if run.state is RunState.FAILED:
         return turn.move(run, Event.HELD, why="the agent is back")
+    if run.stage in ORCHESTRATOR_STAGES:  # nothing of the agent's was interrupted
+        return runs.get(run.id)
     if run.state in IN_STAGE and (interrupted := attempts.running(run.id)) is not None:
         why = "the agent was restarted within the same boot"
         turn.close_attempt(run, interrupted, Verdict.INTERRUPTED, why)
@@ -205,12 +259,16 @@ def _claimed_again(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
 
 def _second_claim(turn: Turn, run: RunRow, message: wire.Claim) -> tuple[RunRow, str]:
     """A used ticket. The agent that never got our answer may ask again; anybody else is refused, and it is told."""
+    if run.state in CLOSED:  # its record is finished; an old ticket adds nothing to it
+        raise NotAllowed(CLAIM_ANSWER)
     if run.ticket_used_at is not None and run.boot_id and run.boot_id != message.boot_id:
         text = "a second agent presented the used boot ticket of this run and was refused"
-        turn.find(run, Severity.CRITICAL, "host", text, "claim")
+        if not any(one.text == text for one in findings.findings_of(run.id)):
+            turn.find(run, Severity.CRITICAL, "host", text, "claim")
         return run, ""
     fresh = run.ticket_expires_at is not None and turn.at < run.ticket_expires_at
-    if run.boot_id == message.boot_id and run.heartbeat is None and fresh and run.state in IN_STAGE:
+    unheard = run.heartbeat is None or run.heartbeat.boot_id != message.boot_id
+    if run.boot_id == message.boot_id and unheard and fresh and run.state in (*IN_STAGE, RunState.FAILED_HOLDING):
         token, token_hash = tokens.issue()
         runs.change(run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1)
         return _claimed_again(turn, runs.get(run.id), message), token
@@ -222,7 +280,8 @@ def claim_reply(
 ) -> wire.ClaimReply:
     """All that the agent has to know to go on."""
     job = turn.job(run)
-    current = attempts.running(run.id) if run.state in IN_STAGE else None
+    working = run.state in IN_STAGE and run.stage not in ORCHESTRATOR_STAGES
+    current = attempts.running(run.id) if working else None
     permit = permit_of(turn, run) if current else permits.Issued()
     return wire.ClaimReply(
         run_id=run.id,
@@ -232,12 +291,13 @@ def claim_reply(
         current_state=str(run.state),
         current_stage=current.stage if current else "",
         attempt=current.attempt if current else 0,
-        holding=current is None,
+        holding=run.state in (RunState.FAILED, RunState.FAILED_HOLDING),
         non_destructive=run.non_destructive,
         expected=run.spec,
         expected_disks=run.expected_disks,
         profile=run.profile,
         thresholds=thresholds.thresholds_of(run.id),
+        inventory=turn.inventory(run.id),
         iperf=iperf,
         override_flags=current.flags if current else (),
         permit=permit.text,

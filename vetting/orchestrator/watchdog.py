@@ -65,7 +65,8 @@ class Watchdog:
         for run, attempt in await self._store.read(look):
             if attempt.stage in ORCHESTRATOR_STAGES:
                 continue
-            silence_s = now - max(run.heartbeat_at or attempt.started_at, self._began_at)
+            # From the attempt's beginning at the earliest: one entered again after a hold waits for its agent.
+            silence_s = now - max(run.heartbeat_at or 0.0, attempt.started_at, self._began_at)
             if silence_s > run.profile.lost_after_s:
                 await self._progress.lost(run.id, silence_s)
             elif now - attempt.started_at > attempt.deadline_s and self._was_there(attempt, now):

@@ -199,7 +199,11 @@ class Place:
     async def claim(self, secret: str) -> wire.ClaimReply:
         self.agent.token = secret
         message = wire.Claim(
-            protocol=wire.PROTOCOL, agent_version="scripted", boot_id=self.boot_id, identity=honest.IDENTITY
+            protocol=wire.PROTOCOL,
+            agent_version="scripted",
+            boot_id=self.boot_id,
+            identity=honest.IDENTITY,
+            live_image=True,
         )
         claim = await self.agent.insist("/api/agent/claim", message, wire.ClaimReply)
         assert claim.run_id == self.run_id

@@ -89,7 +89,7 @@ async def claimed(api: Api) -> tuple[int, str]:
     request = wire.StartRun(host="honest", profile="sprint", start_by="manual", confirm_serials=("D1",))
     status, started = await api.send("POST", "/api/runs", request, token=api.operator)
     assert status == 200, started
-    claim = wire.Claim(protocol=1, agent_version="t", boot_id="b1", identity=honest.IDENTITY)
+    claim = wire.Claim(protocol=1, agent_version="t", boot_id="b1", identity=honest.IDENTITY, live_image=True)
     status, reply = await api.send("POST", "/api/agent/claim", claim, token=started["ticket"])
     assert status == 200, reply
     return reply["run_id"], reply["token"]

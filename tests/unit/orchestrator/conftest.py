@@ -65,7 +65,7 @@ class World:
         message = wire.Claim(
             **{
                 "protocol": wire.PROTOCOL, "agent_version": "test", "boot_id": self.boot_id,
-                "identity": honest.IDENTITY, **changes,
+                "identity": honest.IDENTITY, "live_image": True, **changes,
             }
         )  # fmt: skip
         self.claimed = await self.progress.claim(secret, message)
