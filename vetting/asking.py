@@ -22,6 +22,7 @@ from vetting.domain.errors import NotAllowed, Unavailable
 
 T = TypeVar("T")
 LOCAL_TOKEN = "operator.token"
+NARROW_SPACES = "\u00a0\u202f\u2009"  # our own, between a number and its unit
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,8 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def visible(text: str, longest: int = 200) -> str:
     """One line of at most `longest` characters, with everything that could move a terminal's cursor or turn its text around shown as an escape."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)[:longest]
+    shown = (" " if sign in NARROW_SPACES else sign for sign in text)
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown)[:longest]
 
 
 def ago(seconds: float | None) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes import honest
 from vetting import cli, serve
+from vetting.asking import visible
 from vetting.config import Config
 
 SPEC = "disks:\n  - {serial: D1, size_bytes: 67108864}\ncpu_threads: 2\n"
@@ -153,3 +154,17 @@ def test_a_wrong_token_and_a_wrong_server_are_told_apart(console: Console, monke
     status = cli.main(["host", "list", "--url", "https://127.0.0.1:1", "--fingerprint", "0" * 64])
     assert status == 1
     assert "vetting serve" in console.capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("268\u00a0MB", "268 MB"),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\nb", "a\\nb"),
+        ("ok ✓", "ok ✓"),
+    ],
+)
+def test_what_could_move_the_terminal_is_shown_and_not_done(text: str, shown: str) -> None:
+    assert visible(text) == shown
