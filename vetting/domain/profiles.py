@@ -172,4 +172,33 @@ def shortfalls(profile: Profile) -> tuple[str, ...]:
         short.append("a lower network floor")
     if not profile.burn.mem_pct >= QUICK.burn.mem_pct or profile.burn.cpu_workers:
         short.append("burn with only a part of CPU or memory")
+    if not profile.burn.fio_on_spare:
+        short.append("burn without the disks")
+    above = [row for row in _ceilings(profile) if not row[1] <= row[2]]
+    below = [row for row in _sizes(profile) if not row[1] >= row[2]]
+    short += [f"{what} {got:g} instead of {quick:g} {unit}".strip() for what, got, quick, unit in (*above, *below)]
     return tuple(short)
+
+
+def _ceilings(profile: Profile) -> tuple[tuple[str, float, float, str], ...]:
+    """Knobs that may not be above quick's, each as (what, its value, quick's, unit)."""
+    return (
+        ("supply rails may sag", profile.psu.max_sag_percent, QUICK.psu.max_sag_percent, "%"),
+        ("supply rails looked at every", profile.psu.sample_s, QUICK.psu.sample_s, "s"),
+        ("GPUs may get as hot as", profile.gpu.max_temp_c, QUICK.gpu.max_temp_c, "C"),
+        ("memory spared", profile.cpu_stress.ram_spare_bytes / MIB, QUICK.cpu_stress.ram_spare_bytes / MIB, "MiB"),
+        ("silence forgiven", profile.lost_after_s, QUICK.lost_after_s, "s"),
+    )
+
+
+def _sizes(profile: Profile) -> tuple[tuple[str, float, float, str], ...]:
+    """Knobs that may not be below quick's."""
+    storage = profile.storage
+    return (
+        ("network streams", profile.network.parallel, QUICK.network.parallel, "at a time"),
+        ("network streams in the burn", profile.burn.iperf_parallel, QUICK.burn.iperf_parallel, "at a time"),
+        ("fio area", storage.fio_size_bytes / MIB, QUICK.storage.fio_size_bytes / MIB, "MiB"),
+        ("surface floor", storage.surface_floor_mb_s, QUICK.storage.surface_floor_mb_s, "MB/s"),
+        ("surface cycles", storage.cycles, QUICK.storage.cycles, ""),
+        ("least memory", profile.cpu_stress.ram_floor_bytes / MIB, QUICK.cpu_stress.ram_floor_bytes / MIB, "MiB"),
+    )

@@ -60,6 +60,18 @@ def less(profile: Profile) -> list[tuple[str, Profile]]:
         "gpu": replace(profile, gpu=replace(profile.gpu, seconds=1)),
         "psu": replace(profile, psu=replace(profile.psu, seconds=1)),
         "unobserved": replace(profile, unobserved=Unobserved.DECLARE),
+        "max_sag_percent": replace(profile, psu=replace(profile.psu, max_sag_percent=50.0)),
+        "max_sag_percent is no number": replace(profile, psu=replace(profile.psu, max_sag_percent=float("nan"))),
+        "sample_s": replace(profile, psu=replace(profile.psu, sample_s=30.0)),
+        "max_temp_c": replace(profile, gpu=replace(profile.gpu, max_temp_c=120.0)),
+        "parallel": replace(profile, network=replace(network, parallel=1)),
+        "iperf_parallel": replace(profile, burn=replace(burn, iperf_parallel=1)),
+        "fio_on_spare": replace(profile, burn=replace(burn, fio_on_spare=False)),
+        "fio_size_bytes": replace(profile, storage=replace(storage, fio_size_bytes=2**20)),
+        "surface_floor_mb_s": replace(profile, storage=replace(storage, surface_floor_mb_s=1.0)),
+        "ram_spare_bytes": replace(profile, cpu_stress=replace(cpu, ram_spare_bytes=2**40)),
+        "ram_floor_bytes": replace(profile, cpu_stress=replace(cpu, ram_floor_bytes=1)),
+        "lost_after_s": replace(profile, lost_after_s=86400),
     }
     return list(changed.items())
 
