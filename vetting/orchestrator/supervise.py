@@ -111,8 +111,8 @@ class Supervised:
             raise
         finally:
             self.status.pid = None
-        last_words = ended.text.strip().splitlines()[-1:]
-        return f"{self._argv[0]} {ended.how_it_ended}" + (f": {last_words[0][:200]}" if last_words else "")
+        last_words = "; ".join(ended.text.strip().splitlines()[-2:])  # iperf3 says why, and then that it exits
+        return f"{self._argv[0]} {ended.how_it_ended}" + (f": {last_words[:200]}" if last_words else "")
 
     def _set(self, health: Health, why: str = "") -> None:
         self.status.health, self.status.why = health, why
