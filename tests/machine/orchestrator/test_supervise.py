@@ -256,8 +256,8 @@ asyncio.run(main())
 async def pools() -> AsyncIterator[Callable[..., IperfPool]]:
     made: list[IperfPool] = []
 
-    def make(ports: range, **how: Callable[[Status], None]) -> IperfPool:
-        made.append(IperfPool(ports=ports, bind="127.0.0.1", clock=SystemClock(), **how))
+    def make(ports: range, told: Callable[[Status], None] = lambda status: None) -> IperfPool:
+        made.append(IperfPool(ports=ports, bind="127.0.0.1", clock=SystemClock(), told=told))
         return made[-1]
 
     yield make
