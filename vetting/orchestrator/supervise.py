@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,10 +25,16 @@ STEADY_S = 60.0  # a child that lived this long has earned a fresh count
 def tied() -> tuple[str, ...]:
     """Words before a program that make the kernel end it when we are killed: an orphan would keep its port from the next.
 
-    setpriv(1) is part of util-linux; without it the program starts all the same.
+    setpriv(1) is part of util-linux; without it the program starts all the same. The kernel forgets nothing but the
+    moment before it was asked: whoever finds itself without us then does not begin.
     """
     found = shutil.which("setpriv", path="/usr/bin:/bin")
-    return (found, "--pdeathsig", "KILL", "--") if found else ()
+    if not found:
+        return ()
+    return (found, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", _WITH_US, "tied", str(os.getpid()))
+
+
+_WITH_US = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
 
 
 class Health(StrEnum):
