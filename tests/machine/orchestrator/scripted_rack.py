@@ -276,7 +276,9 @@ class Place:
         except StageMismatch:
             view = await self.look()
             assert (view.state, view.failed_stage) == ("FailedHolding", f"Inventory (expected {stage})")
-            assert attempts_at(view, "Inventory") == [str(Verdict.PASS)]
+            # One attempt may be INTERRUPTED: the claim's answer was lost with the orchestrator, and it was claimed again.
+            assert attempts_at(view, "Inventory").count(str(Verdict.PASS)) == 1
+            assert attempts_at(view, stage)[-1] == str(Verdict.INTERRUPTED)
             self.ledger.mismatches.append(self.run_id)
             return
         raise AssertionError(f"run {self.run_id} took Inventory while {stage} was current: {answer}")
