@@ -57,7 +57,7 @@ def slim(outcome: Outcome) -> Outcome:
     """The same verdict without the bulk: no excerpts, fewer findings."""
     return replace(
         outcome,
-        tools=tuple(replace(tool, excerpt="") for tool in outcome.tools[:200]),
+        tools=tuple(replace(tool, excerpt="") for tool in outcome.tools),
         findings=outcome.findings[:SLIM_FINDINGS],
         counters=tuple(counter for counter in outcome.counters if counter.delta != 0),
     )

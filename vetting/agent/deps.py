@@ -9,13 +9,16 @@ import mimetypes
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vetting import __version__, proc, wire
+from vetting.agent import evidence
 from vetting.agent.activity import Activity
 from vetting.agent.cgroup import StageGroup
+from vetting.agent.evidence import Further, cut, file_name, record_of, whole_output
 from vetting.agent.leftovers import COULD_NOT, MARK, joiner
 from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
@@ -24,10 +27,12 @@ from vetting.domain.errors import Refusal
 from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
 from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
-EXCERPT_BYTES = 4096
 PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
-ARTIFACT_BYTES = 8 * 1024 * 1024
 MAX_ARTIFACTS = 500
+EVIDENCE_BYTES = (
+    128 * 1024 * 1024
+)  # of one attempt: it lies in memory on the live image, and a run's quota takes them all
+FURTHER = "further-output.txt"  # what comes after that many, one behind the other
 MAX_TOOLS = 2000
 HEAVY_SCORE = "500"  # added to a load's badness: the first to go when memory runs out (proc(5), oom_score_adj)
 VERSION_LIMIT_S = 5.0
@@ -106,6 +111,8 @@ class AgentDeps:
     findings: list[Finding] = field(default_factory=list)
     refs: dict[str, ArtifactRef] = field(default_factory=dict)
     _calls: int = 0
+    _kept_bytes: int = 0
+    _further: Further | None = None
 
     async def run(
         self,
@@ -227,26 +234,36 @@ class AgentDeps:
         return joiner(seen=self.sessions, oom_score_adj=score, procs=procs)
 
     def _record(self, ended: ToolRun, version: str, name: str) -> None:
-        whole = _whole_output(ended, plain=name.endswith((".json", ".xml")))
+        whole = whole_output(ended, plain=name.endswith((".json", ".xml")))
         output = self._keep(name, whole, mimetypes.guess_type(name)[0] or "text/plain") if whole else ""
-        if len(self.tools) < MAX_TOOLS:
-            self.tools.append(record_of(ended, version, output))
+        if len(self.tools) >= MAX_TOOLS:  # the many make room, not the few that ran beside or after them
+            most = Counter(tool.argv[0] for tool in self.tools).most_common(1)[0][0]
+            self.tools.remove(next(tool for tool in self.tools if tool.argv[0] == most))
+        self.tools.append(record_of(ended, version, output))
         self.logs.say(f"{' '.join(ended.argv)[:300]}: {ended.how_it_ended}", "debug", Path(ended.argv[0]).name[:40])
 
     def _keep(self, name: str, data: bytes, media_type: str) -> str:
         """Puts evidence aside for the upload and returns the name that it got; empty where there is too much already."""
-        if len(self.refs) >= MAX_ARTIFACTS:
-            self.logs.say(f"{name} is not kept: {MAX_ARTIFACTS} artifacts of one attempt are enough", "warning")
-            return ""
-        if len(data) > ARTIFACT_BYTES:
-            note = f"\n[cut here: {len(data) - ARTIFACT_BYTES} bytes more]\n".encode()
-            data = data[: ARTIFACT_BYTES - len(note)] + note
+        data = cut(data, evidence.ARTIFACT_BYTES)
+        if len(self.refs) >= MAX_ARTIFACTS or self._kept_bytes + len(data) > EVIDENCE_BYTES:
+            return self._append(name, data)
+        self._kept_bytes += len(data)
         free = self._free_name(file_name(name))
         (self.folder / "evidence" / free).write_bytes(data)
         # The checksum is of what the stage said, not of what the folder holds later.
         checksum = hashlib.sha256(data).hexdigest()
         self.refs[free] = ArtifactRef(name=free, media_type=media_type, sha256=checksum, size_bytes=len(data))
         return free
+
+    def _append(self, name: str, data: bytes) -> str:
+        if self._further is None:
+            self._further = Further(self.folder / "evidence" / FURTHER)
+            self.logs.say(f"there is much evidence: {name} and all after it is kept in {FURTHER}", "warning")
+        if not self._further.append(name, data):
+            self.logs.say(f"the output {name} is not kept: {FURTHER} is full", "debug")
+            return ""
+        self.refs[FURTHER] = self._further.ref
+        return FURTHER
 
     def _free_name(self, name: str) -> str:
         stem, dot, ending = name.rpartition(".")
@@ -258,39 +275,9 @@ class AgentDeps:
         return free
 
 
-def record_of(ended: ToolRun, version: str, output: str) -> ToolRecord:
-    """What the report keeps of a program's run: the last lines, at most 4 KiB."""
-    tail = ended.text.strip().encode()[-EXCERPT_BYTES:].decode("utf-8", "ignore")
-    return ToolRecord(
-        argv=ended.argv,
-        version=version,
-        exit_code=ended.exit_code,
-        signal=ended.signal,
-        timed_out=ended.timed_out,
-        started_s=ended.started_s,
-        ended_s=ended.ended_s,
-        excerpt=tail,
-        output=output,
-    )
-
-
 def own_program() -> list[str]:
     """argv that starts this very program: the zipapp or the installed script it came from, else the package."""
     start = Path(sys.argv[0])
     if start.name.startswith("vetting") and start.is_file():
         return [sys.executable, str(start.resolve())]
     return [sys.executable, "-m", "vetting"]
-
-
-def file_name(text: str) -> str:
-    """A plain file name: letters, digits, dot, dash, underscore; never a path, never hidden, at most 100 long."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[-100:] or "file"
-
-
-def _whole_output(ended: ToolRun, *, plain: bool) -> bytes:
-    """stdout, and stderr behind it; of a `plain` format stdout alone, so that it stays readable by machines."""
-    if not ended.stderr.strip() or (plain and ended.stdout.strip()):
-        return ended.stdout.encode()
-    if not ended.stdout.strip():
-        return ended.stderr.encode()
-    return f"{ended.stdout}\n--- stderr ---\n{ended.stderr}".encode()

@@ -18,7 +18,8 @@ from vetting.agent import ambient, cgroup, leftovers
 from vetting.agent.activity import Activity
 from vetting.agent.blame import component
 from vetting.agent.delivery import ARTIFACT
-from vetting.agent.deps import AgentDeps, JoinFailed, Versions, file_name
+from vetting.agent.deps import AgentDeps, JoinFailed, Versions
+from vetting.agent.evidence import file_name
 from vetting.agent.kept import Kept, Shelf
 from vetting.agent.kmsg import KernelLog
 from vetting.agent.logs import Logs

@@ -18,7 +18,7 @@ from vetting.parsers.errors import ParseError
 from vetting.parsers.fio import FioJob, FioRun, parse
 from vetting.parsers.procfs import DiskCounters, parse_diskstats
 from vetting.stages.base import Deps
-from vetting.stages.disk_paths import Device
+from vetting.stages.disk_paths import Device, look
 
 BLOCK_BYTES = 4096
 DEPTH = 32
@@ -113,7 +113,8 @@ def _place(device: Device, area: int, number: int) -> int:
 async def rounds(
     deps: Deps, device: Device, *, area_bytes: int, seconds: float, tell: Callable[[Rounds], None] = lambda _: None
 ) -> Rounds:
-    """Fills `seconds` with verified rounds on one disk. `tell` is called after each call of fio."""
+    """Fills `seconds` with verified rounds on one disk, which the caller has just looked at. `tell` is called after each
+    call of fio; before each but the first the disk is asked again who it is."""
     done = Rounds(device=device, started_s=deps.monotonic())
     area = area_of(device, area_bytes)
     if not area:
@@ -122,6 +123,8 @@ async def rounds(
     io_bytes, sections = min(area, FIRST_BYTES), 1
     before = disk_counters(deps, device.kname)
     while done.verdict is Verdict.PASS:
+        if done.sections and await _exchanged(deps, done):
+            break
         began_s = deps.monotonic()
         planned_s = min(CALL_S, max(seconds - (began_s - done.started_s), 1.0))
         await _call(deps, done, area, io_bytes, sections, limit_s=SLOWEST * planned_s + 120)
@@ -134,6 +137,15 @@ async def rounds(
     if done.verdict is Verdict.PASS and (why := _unseen(before, disk_counters(deps, device.kname), done)):
         done.fail(Verdict.ERROR, why)
     return done
+
+
+async def _exchanged(deps: Deps, done: Rounds) -> bool:
+    """fio opens the disk by its name, at each call: hours after the first look another disk may be in the bay, or in use."""
+    looked = await look(deps, done.device, "between-fio")
+    if looked.fault or looked.trouble:
+        done.fail(Verdict.FAIL if looked.fault else Verdict.ERROR, looked.fault or looked.trouble)
+        done.ended_s = deps.monotonic()
+    return done.verdict is not Verdict.PASS
 
 
 def next_call(did_bytes: int, took_s: float, left_s: float, area: int) -> tuple[int, int]:

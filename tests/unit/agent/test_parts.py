@@ -14,7 +14,7 @@ from vetting import wire
 from vetting.agent import cgroup
 from vetting.agent.blame import component
 from vetting.agent.cgroup import Home, StageGroup, find_home, load_limit_bytes
-from vetting.agent.deps import file_name
+from vetting.agent.evidence import file_name
 from vetting.agent.kmsg import SAME_A_STAGE, KernelLog
 from vetting.agent.orders import How, Orders, Work
 from vetting.agent.power import LiveHands

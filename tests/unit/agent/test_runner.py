@@ -9,9 +9,10 @@ import pytest
 
 from tests.fakes.orchestrator import over
 from tests.unit.agent.conftest import Bench, TinyStage, never_ends, stages
+from vetting.agent.delivery import slim
 from vetting.agent.runner import judged
 from vetting.domain.errors import ToolMissing
-from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
+from vetting.domain.outcome import Counter, Finding, Outcome, Severity, ToolRecord, Verdict
 from vetting.parsers.errors import ParseError
 from vetting.stages.base import Deps
 
@@ -251,3 +252,68 @@ async def test_programs_stand_in_the_scratch_folder_and_ours_is_found_from_there
         return Outcome.ok()
 
     assert (await outcome_of(bench, TinyStage("SMART", act))).verdict is Verdict.PASS
+
+
+async def test_evidence_of_hundreds_of_cores_leaves_room_for_what_follows(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep over many cores once used the names up before the two passes that the verdict rests on."""
+    monkeypatch.setattr("vetting.agent.deps.MAX_ARTIFACTS", 3)
+
+    async def act(deps: Deps) -> Outcome:
+        for core in range(6):
+            await deps.run(["sh", "-c", f"echo core {core}"], limit_s=10, keep=f"core-{core}.txt")
+        await deps.run(["sh", "-c", "echo all cores"], limit_s=10, keep="all.txt")
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    assert [tool.output for tool in outcome.tools][2:] == ["core-2.txt", *["further-output.txt"] * 4]
+    further = bench.orchestrator.artifacts["SMART", 1, "further-output.txt"]
+    assert b"--- core-3.txt ---\ncore 3\n" in further
+    assert b"--- all.txt ---\nall cores\n" in further
+    (ref,) = [one for one in outcome.artifacts if one.name == "further-output.txt"]
+    assert (ref.sha256, ref.size_bytes) == (hashlib.sha256(further).hexdigest(), len(further))
+
+
+async def test_evidence_never_fills_the_memory_that_it_lies_in(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vetting.agent.deps.EVIDENCE_BYTES", 1000)
+    monkeypatch.setattr("vetting.agent.evidence.ARTIFACT_BYTES", 400)
+
+    async def act(deps: Deps) -> Outcome:
+        for number in range(20):
+            await deps.run(["sh", "-c", "printf %0300d 1"], limit_s=10, keep=f"{number}.txt")
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    assert sum(one.size_bytes for one in outcome.artifacts) <= 1400
+    assert outcome.tools[-1].output == ""
+    assert len(outcome.tools) == 20
+
+
+async def test_records_of_the_many_make_room_for_those_of_the_few(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eighteen hours of fio on two dozen disks must not push out the load that ran beside them."""
+    monkeypatch.setattr("vetting.agent.deps.MAX_TOOLS", 5)
+
+    async def act(deps: Deps) -> Outcome:
+        for number in range(9):
+            await deps.run(["true", str(number)], limit_s=10)
+        await deps.run(["echo", "the load"], limit_s=10)
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("SMART", act))
+    assert [tool.argv for tool in outcome.tools] == [
+        ("true", "5"), ("true", "6"), ("true", "7"), ("true", "8"), ("echo", "the load"),
+    ]  # fmt: skip
+
+
+def test_a_slim_outcome_keeps_every_record_of_a_program() -> None:
+    tools = tuple(
+        ToolRecord(argv=("fio", str(number)), version="3", exit_code=0, signal=None, timed_out=False,
+                   started_s=0.0, ended_s=1.0, excerpt="x" * 4000)
+        for number in range(900)
+    )  # fmt: skip
+    kept = slim(Outcome.ok(tools=tools)).tools
+    assert [tool.argv for tool in kept] == [tool.argv for tool in tools]
+    assert not any(tool.excerpt for tool in kept)

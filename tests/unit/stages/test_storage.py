@@ -152,6 +152,21 @@ async def test_a_name_that_swaps_between_scan_and_fio_keeps_fio_away() -> None:
     assert not deps.argvs("fio")
 
 
+async def test_a_disk_exchanged_between_two_calls_of_fio_is_not_written() -> None:
+    """fio opens its disk by name, again and again for hours; the bay may hold another disk by then."""
+
+    def swap(row: dict[str, Any]) -> None:
+        row["disk"]["serial"] = "loop:other"
+
+    deps = world(profile=replace(TASTE, storage=replace(KNOBS, fio_s=9)))
+    deps.tools.insert(1, surface("probe", recorded("debian12", "surface-probe"), times=2))
+    deps.tools[2] = surface("probe", changed("surface-probe", swap))
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.ERROR
+    assert "another disk" in outcome.reason
+    assert len(deps.argvs("fio")) == 1
+
+
 def bad(row: dict[str, Any]) -> None:
     error = {"phase": "verify", "cycle": 1, "offset": 4096, "length": 4096, "kind": "bits", "detail": "1 bits differ"}
     row |= {"outcome": "bad", "reason": "1 bad blocks", "bad_blocks": 1, "errors": [error]}
