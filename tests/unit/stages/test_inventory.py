@@ -146,14 +146,21 @@ async def test_a_virtual_machine_without_tables_invents_nothing(release: str) ->
     assert found.gpus == ()
 
 
-async def test_the_recorded_dmidecode_of_a_machine_without_tables_is_understood() -> None:
-    said = Says(
-        "dmidecode",
-        stdout=tool_text("debian12", "dmidecode/none"),
-        stderr=tool_text("debian12", "dmidecode/none.err"),
-        exit_code=1,
-    )
-    assert (await inventory_of(metal.tools("", dmidecode=said), files(dmi=False))).dimms is None
+def no_tables(release: str) -> Says:
+    said, why = tool_text(release, "dmidecode/none"), tool_text(release, "dmidecode/none.err")
+    return Says("dmidecode", stdout=said, stderr=why, exit_code=1)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_the_recorded_dmidecode_of_a_machine_without_tables_is_understood(release: str) -> None:
+    assert (await inventory_of(metal.tools("", dmidecode=no_tables(release)), files(dmi=False))).dimms is None
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_tables_that_the_kernel_shows_and_dmidecode_cannot_read_are_an_error(release: str) -> None:
+    outcome, _ = await take(metal.tools("", dmidecode=no_tables(release)), files())
+    assert outcome.verdict is Verdict.ERROR
+    assert "dmidecode exited 1" in outcome.reason
 
 
 async def test_recorded_servers_are_read(corpus: Path) -> None:

@@ -19,8 +19,10 @@ from vetting.stages.probes.asking import PROBE_LIMIT_S, Unanswered, Unread, why_
 
 TABLES = "/sys/firmware/dmi/tables/DMI"
 TOPICS = ("dimms", "identity", "psu")  # of Inventory.unreadable: what only these tables tell
+# Where the kernel shows no tables dmidecode looks in the memory of the machine. 3.4 says why it may not, 3.6 only that.
 NO_TABLES = re.compile(
-    r"No SMBIOS nor DMI entry point found|/dev/mem: (?:No such file|Operation not permitted|Permission denied)"
+    r"No SMBIOS nor DMI entry point found|Can't read memory from /dev/mem"
+    r"|/dev/mem: (?:No such file|Operation not permitted|Permission denied)"
 )
 
 
