@@ -9,12 +9,12 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import BadInput, TooLarge
-from vetting.domain.limits import Breach, BreachChange, BreachEvent, Judge
+from vetting.domain.limits import Breach, BreachChange, BreachEvent, Judge, applies, covers
 from vetting.domain.states import CLOSED
 from vetting.domain.thresholds import Threshold
 from vetting.orchestrator.bus import Bus
@@ -26,6 +26,7 @@ from vetting.store.rows import BreachRow, RunRow
 
 MAX_TEXT = 4000  # characters of one log line
 MAX_NAME = 120
+MAX_UNIT = 20
 DISK_CHUNK_BYTES = 256 * 1024
 
 
@@ -58,6 +59,7 @@ class Intake:
         ):
             raise BadInput("every sample's series must be an index into names, and units must be as many as names")
         watched = await self._watch(run_id)
+        names, units = [name[:MAX_NAME] for name in batch.names], [unit[:MAX_UNIT] for unit in batch.units]
         now_ms = int(self._clock.now() * 1000)
         dated = [
             (sample.series, now_ms - max(batch.now_ms - sample.at_ms, 0), sample.value) for sample in batch.samples
@@ -68,20 +70,26 @@ class Intake:
         def store() -> bool:
             if not deliveries.take(run_id, "samples", batch.boot_id, batch.seq):
                 return False
-            samples.append_batch(run_id, stage, batch.names, batch.units, dated)
+            samples.append_batch(run_id, stage, names, units, dated)
             for series, at_ms, value in dated:
-                events.extend(watched.judge.feed(batch.names[series], value, at_ms / 1000))
+                events.extend(watched.judge.feed(names[series], value, at_ms / 1000))
             if events:
                 _record(run_id, events, stage=stage, attempt=attempt)
             return True
 
-        if not await self._store.write(store):
-            return 0
-        counts = Counter(batch.names[sample.series] for sample in batch.samples)
-        bad = Counter(batch.names[sample.series] for sample in batch.samples if not math.isfinite(sample.value))
+        try:
+            if not await self._store.write(store):
+                return 0
+        except (
+            BaseException
+        ):  # the judge may know of a breach that was not written: the next one begins from the records
+            self._watched.pop(run_id, None)
+            raise
+        counts = Counter(names[series] for series, _, _ in dated)
+        bad = Counter(names[series] for series, _, value in dated if not math.isfinite(value))
         self._witnesses.heard(run_id, stage, attempt, counts, bad)
         self._tell_breaches(run_id, events)
-        self._bus.stream("run.samples", at=now_ms / 1000, run_id=run_id, names=batch.names, samples=dated)
+        self._bus.stream("run.samples", at=now_ms / 1000, run_id=run_id, names=names, samples=dated)
         return len(dated)
 
     def _tell_breaches(self, run_id: int, events: list[BreachEvent]) -> None:
@@ -93,6 +101,7 @@ class Intake:
     async def _watch(self, run_id: int) -> _Watched:
         watched, turn = self._watched.get(run_id), self._witnesses.turn(run_id)
         if watched is None or watched.turn != turn:
+            self._forget_ended()
             judge, now = watched.judge if watched else None, self._clock.now()
             watched = await self._store.write(lambda: _look(run_id, judge, turn, now))
             self._watched[run_id] = watched
@@ -100,6 +109,12 @@ class Intake:
             del self._watched[run_id]
         refuse_closed(watched.run)
         return watched
+
+    def _forget_ended(self) -> None:
+        """Drops what is kept of runs that ended without another word of their agent."""
+        for run_id, watched in list(self._watched.items()):
+            if self._witnesses.turn(run_id) != watched.turn and self._witnesses.silence_s(run_id) is None:
+                del self._watched[run_id]
 
     async def lines(self, run_id: int, batch: wire.LogBatch) -> int:
         """Stores log lines and findings; they are dated by our clock and cut to a bounded length."""
@@ -115,21 +130,26 @@ class Intake:
             for line in batch.lines
         ]
 
+        found = [
+            replace(one, component=one.component[:MAX_NAME], source=one.source[:40], text=one.text[:MAX_TEXT])
+            for one in batch.findings
+        ]
+
         def store() -> bool:
             if not deliveries.take(run_id, "log", batch.boot_id, batch.seq):
                 return False
             logs.append(run_id, rows)
-            if batch.findings:
+            if found:
                 run, current = runs.get(run_id), attempts.running(run_id)
                 number = current.attempt if current else 0
-                findings.add(run_id, run.stage, number, batch.findings, at=now_ms / 1000)
+                findings.add(run_id, run.stage, number, found, at=now_ms / 1000)
             return True
 
         if not await self._store.write(store):
             return 0
         if rows:
             self._bus.publish("run.log", at=now_ms / 1000, run_id=run_id, lines=rows)
-        for finding in batch.findings:
+        for finding in found:
             self._bus.publish(
                 "run.finding", at=now_ms / 1000, run_id=run_id, severity=str(finding.severity),
                 component=finding.component, text=finding.text,
@@ -180,23 +200,36 @@ async def _in_parts(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _look(run_id: int, judge: Judge | None, turn: int, now: float) -> _Watched:
-    """The run as it is now. Its judge goes on from the breaches that were open, and learns of a new stage."""
+    """The run as it is now; its judge learns of a new stage."""
     run, current = runs.get(run_id), attempts.running(run_id)
     attempt = current.attempt if current else 0
     if judge is None:
-        going_on = [_as_breach(one) for one in thresholds.open_breaches(run_id)]
-        judge = Judge(thresholds.thresholds_of(run_id), stage=run.stage, open_breaches=going_on)
+        judge = _judge_anew(run_id, run.stage)
     elif judge.stage != run.stage:
         _record(run_id, judge.enter(run.stage, now), stage=run.stage, attempt=attempt)
     return _Watched(run=run, judge=judge, stage=run.stage, attempt=attempt, turn=turn)
 
 
-def _as_breach(one: BreachRow) -> Breach:
-    limit = Threshold(series=one.series, op=one.op, limit=one.limit, severity=one.severity)
-    return Breach(
-        series=one.series, threshold=limit, opened_at=one.first_at, last_at=one.last_at, worst=one.worst,
-        bad_samples=one.samples,
-    )  # fmt: skip
+def _judge_anew(run_id: int, stage: str) -> Judge:
+    """A judge that goes on from the breaches on record; those whose threshold is not in force here are closed."""
+    rows, going_on = thresholds.thresholds_of(run_id), []
+    for one in thresholds.open_breaches(run_id):
+        limit = next((row for row in rows if applies(row, stage) and _broke(row, one)), None)
+        if limit is None:
+            thresholds.close_breach(one.id)
+            continue
+        going_on.append(
+            Breach(
+                series=one.series, threshold=limit, opened_at=one.first_at, last_at=one.last_at, worst=one.worst,
+                bad_samples=one.samples,
+            )
+        )  # fmt: skip
+    return Judge(rows, stage=stage, open_breaches=going_on)
+
+
+def _broke(row: Threshold, breach: BreachRow) -> bool:
+    same = (row.op, row.limit, row.severity) == (breach.op, breach.limit, breach.severity)
+    return same and covers(row, breach.series)
 
 
 def _record(run_id: int, events: Sequence[BreachEvent], *, stage: str, attempt: int) -> None:
