@@ -147,7 +147,7 @@ async def test_a_scan_goes_on_after_its_agent_was_killed_with_the_ends_as_they_f
         await shop.override()
 
         async def written() -> bool:
-            return shop.standing().get("phase_index", 0) >= 1
+            return bool(shop.standing().get("phase_index", 0) >= 1)
 
         await until(written, STEP_S, every_s=0.005, said="the end of the write pass")
         await shop.bench.agent.kill()
