@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from vetting.agent.identity import is_card, is_fixed
 from vetting.domain.outcome import Counter
+from vetting.stages.probes.gpus import CONSOLE_VENDORS, GPU_CLASSES
 
 Key = tuple[str, str]
 Snapshot = Mapping[Key, float | None]
@@ -113,17 +115,44 @@ def _present(root: Path) -> dict[Key, float | None]:
     """How many disks, NICs, PCI devices and CPUs there are: a part that vanishes under load is seen here."""
     online = _text(root / "sys/devices/system/cpu/online")
     return {
-        ("host", "disks"): _how_many(root / "sys/block", lambda path: not path.name.startswith(NO_DISKS)),
-        ("host", "nics"): _how_many(root / "sys/class/net", lambda path: True),
+        ("host", "disks"): _how_many(
+            root / "sys/block", lambda path: is_fixed(path) and not path.name.startswith(NO_DISKS)
+        ),
+        ("host", "nics"): _how_many(root / "sys/class/net", is_card),
         ("host", "pci_devices"): _entries(root / "sys/bus/pci/devices"),
+        ("host", "gpus"): _gpus(root / "sys/bus/pci/devices"),
         ("host", "cpus"): _cpus(online),
+        **_dimms(root),
     }
 
 
-def _how_many(folder: Path, counts: Callable[[Path], bool]) -> float | None:
-    """Entries that stand for a real device."""
+def _gpus(folder: Path) -> float | None:
+    """Graphics processors on the PCI bus, without those that only draw a console."""
     try:
-        return float(sum(counts(path) and (path / "device").exists() for path in folder.iterdir()))
+        devices = [(_text(device / "class")[2:6], _text(device / "vendor")[2:]) for device in folder.iterdir()]
+    except OSError:
+        return None
+    return float(sum(kind in GPU_CLASSES and vendor not in CONSOLE_VENDORS for kind, vendor in devices))
+
+
+def _dimms(root: Path) -> dict[Key, float | None]:
+    """Memory modules: those that EDAC watches, else the filled sockets of the firmware's table; nothing without both."""
+    watched = [*(root / "sys/devices/system/edac/mc").glob("mc[0-9]*/dimm[0-9]*")]
+    if watched:
+        return {("memory", "dimms"): float(len(watched))}
+    entries = [*(root / "sys/firmware/dmi/entries").glob("17-*/raw")]
+    if not entries:
+        return {}
+    try:  # SMBIOS 3.7, 7.18: the size stands in the word at offset 12, 0 is an empty socket
+        return {("memory", "dimms"): float(sum(entry.read_bytes()[12:14] not in (b"", b"\0\0") for entry in entries))}
+    except OSError:
+        return {("memory", "dimms"): None}
+
+
+def _how_many(folder: Path, counts: Callable[[Path], bool]) -> float | None:
+    """Entries that count."""
+    try:
+        return float(sum(counts(path) for path in folder.iterdir()))
     except OSError:
         return None
 
@@ -144,7 +173,7 @@ def _cpus(online: str) -> float | None:
 
 
 def _physical_nics(root: Path) -> list[Path]:
-    return [nic for nic in sorted((root / "sys/class/net").glob("*")) if (nic / "device").exists()]
+    return [nic for nic in sorted((root / "sys/class/net").glob("*")) if is_card(nic)]
 
 
 def _text(path: Path) -> str:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from vetting.domain.hostspec import Identity
+from vetting.domain.naming import is_bmc_link
 
 LONGEST = 128  # of any one text that a host says about itself
 
@@ -31,15 +32,26 @@ def _macs(root: Path) -> set[str]:
     found = set()
     for nic in sorted((root / "sys/class/net").glob("*")):
         address = _text(nic / "address").lower()
-        if (nic / "device").exists() and re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", address):
+        if is_card(nic) and re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", address):
             found.add(address)
     return found - {"00:00:00:00:00:00"}
+
+
+def is_card(nic: Path) -> bool:
+    """A network card of this machine: no slice of another one (SR-IOV), and not the link that a BMC shows over USB."""
+    device = nic / "device"
+    return device.exists() and not (device / "physfn").exists() and not is_bmc_link(_text(device / "uevent", 4096))
+
+
+def is_fixed(disk: Path) -> bool:
+    """A drive that stays in this machine: virtual media of a BMC and sticks come and go over USB."""
+    return (disk / "device").exists() and "/usb" not in str(disk.resolve()) and _text(disk / "removable") != "1"
 
 
 def _disk_serials(root: Path) -> set[str]:
     found = set()
     for disk in sorted((root / "sys/block").glob("*")):
-        if not (disk / "device").exists():
+        if not is_fixed(disk):
             continue
         serial = _text(disk / "serial") or _text(disk / "device/serial") or _unit_serial(disk / "device/vpd_pg80")
         if serial:
@@ -56,8 +68,8 @@ def _unit_serial(page: Path) -> str:
     return raw[4 : 4 + raw[3]].decode("ascii", "replace").strip("\0 ")[:LONGEST] if len(raw) > 4 else ""
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, longest: int = LONGEST) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n\t")[:LONGEST]
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n\t")[:longest]
     except OSError:
         return ""

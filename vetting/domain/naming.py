@@ -44,6 +44,16 @@ PLACEHOLDERS = frozenset(
 )
 
 
+# Drivers of the network link that a BMC shows over USB (Redfish host interface of HPE, Lenovo, Supermicro, Dell): no card of
+# the host, often with another MAC address at each boot, and no way to anywhere but the BMC.
+BMC_LINK_DRIVERS = frozenset({"cdc_ether", "cdc_eem", "cdc_ncm", "rndis_host"})
+
+
+def is_bmc_link(uevent: str) -> bool:
+    """By the `uevent` file of an interface's device."""
+    return any(line.removeprefix("DRIVER=") in BMC_LINK_DRIVERS for line in uevent.splitlines())
+
+
 def plain(text: str) -> str:
     """The text in one case, without white space and the underscores that udev writes for it."""
     return re.sub(r"[\s_]+", "", text).casefold()

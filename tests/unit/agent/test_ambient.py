@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vetting.agent.ambient import counters, snapshot
+from vetting.agent.identity import identity
 from vetting.domain.ambient import judge_counters, rule_of
 from vetting.domain.outcome import Verdict
 
@@ -50,6 +51,7 @@ def test_every_counter_is_read_and_has_a_rule(machine: Path) -> None:
     assert seen["nic:52:54:00:ab:cd:ef", "carrier_changes"] == 2
     assert seen["nic:52:54:00:ab:cd:ef", "rx_errors"] is None
     assert (seen["host", "cpus"], seen["host", "disks"], seen["host", "nics"]) == (2, 1, 1)
+    assert (seen["host", "gpus"], seen["memory", "dimms"]) == (0, 2)
     without = sorted({name for _, name in seen if rule_of(name) is None})
     assert not without, f"nobody judges {without}"
 
@@ -80,3 +82,49 @@ def test_a_device_that_falls_off_the_bus_is_seen_twice(machine: Path) -> None:
     assert both["aer_dev_correctable"] == (2.0, None)
     assert both["pci_devices"] == (1.0, 0.0)
     assert judge_counters(found).verdict is Verdict.FAIL
+
+
+def write(root: Path, path: str, text: str | bytes) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def test_what_a_bmc_plugs_in_and_out_at_will_is_no_part_of_the_host(machine: Path) -> None:
+    """Virtual media, and the network link over USB whose MAC address many BMCs make up at each boot."""
+    before, was = snapshot(machine), identity(machine)
+    write(machine, "sys/class/net/usb0/address", "be:3a:f2:b6:05:9f\n")
+    write(machine, "sys/class/net/usb0/carrier_changes", "7\n")
+    write(
+        machine, "sys/class/net/usb0/device/uevent", "DEVTYPE=usb_interface\nDRIVER=cdc_ether\nPRODUCT=46b/ffb0/100\n"
+    )
+    write(machine, "sys/class/net/eno1v0/address", "02:00:00:00:00:01\n")
+    write(machine, "sys/class/net/eno1v0/device/physfn/vendor", "0x8086\n")
+    write(machine, "sys/devices/pci0/usb1/1-1/host9/target9/block/sdz/device/uevent", "")
+    write(machine, "sys/devices/pci0/usb1/1-1/host9/target9/block/sdz/serial", "AAAABBBBCCCC3\n")
+    (machine / "sys/block/sdz").symlink_to("../devices/pci0/usb1/1-1/host9/target9/block/sdz")
+    assert snapshot(machine) == before
+    assert identity(machine) == was
+
+
+def test_a_gpu_that_falls_off_the_bus_is_named(machine: Path) -> None:
+    for slot, kind, vendor in (
+        ("3b", "0x030200", "0x10de"),
+        ("02", "0x030000", "0x1a03"),
+        ("03", "0x020000", "0x8086"),
+    ):
+        write(machine, f"sys/bus/pci/devices/0000:{slot}:00.0/class", kind + "\n")
+        write(machine, f"sys/bus/pci/devices/0000:{slot}:00.0/vendor", vendor + "\n")
+    before = snapshot(machine)
+    assert before["host", "gpus"] == 1
+    for name in ("class", "vendor"):
+        (machine / "sys/bus/pci/devices/0000:3b:00.0" / name).unlink()
+    judged = judge_counters(counters(before, snapshot(machine)))
+    assert judged.verdict is Verdict.FAIL
+    assert "GPU" in judged.reason
+
+
+def test_memory_modules_are_counted_by_the_firmwares_table_where_edac_is_silent(machine: Path) -> None:
+    for number, size in enumerate((b"\x00\x40", b"\x00\x00", b"\xff\x7f")):
+        write(machine, f"sys/firmware/dmi/entries/17-{number}/raw", bytes(12) + size + bytes(20))
+    assert snapshot(machine)["memory", "dimms"] == 2
+    assert ("memory", "dimms") not in snapshot(machine / "nowhere")

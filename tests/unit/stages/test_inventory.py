@@ -110,6 +110,14 @@ async def test_a_slice_of_another_card_is_no_card() -> None:
     assert [nic.name for nic in found.nics if nic.physical] == ["eno1"]
 
 
+@pytest.mark.parametrize("driver", ["cdc_ether", "cdc_eem", "rndis_host"])
+async def test_the_link_that_a_bmc_shows_over_usb_is_no_card(driver: str) -> None:
+    """It leads nowhere but to the BMC: no healthy server that has one could pass Network."""
+    there = {**files(), "/sys/class/net/eno2/device/uevent": f"DEVTYPE=usb_interface\nDRIVER={driver}\n"}
+    found = await inventory_of(metal.tools(TABLES), there)
+    assert [nic.name for nic in found.nics if nic.physical] == ["eno1"]
+
+
 async def test_sensors_of_the_kernel_and_of_the_bmc_are_found() -> None:
     found = await inventory_of(metal.tools(TABLES))
     series = {sensor.series: sensor.source for sensor in found.sensors}

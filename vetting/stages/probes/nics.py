@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from vetting.domain.errors import ToolMissing
 from vetting.domain.inventory import FoundNic
-from vetting.domain.naming import mac_of
+from vetting.domain.naming import is_bmc_link, mac_of
 from vetting.parsers import ethtool, ip, lldp
 from vetting.parsers.errors import bounded
 from vetting.parsers.ethtool import Driver, Link
@@ -42,9 +42,11 @@ def _as_the_kernel_has_them(deps: Deps, told: Mapping[str, Interface]) -> None:
 
 
 def is_card(deps: Deps, one: Interface) -> bool:
-    """Hardware of this machine: it stands on a bus, and is no slice of another card (SR-IOV)."""
+    """Hardware of this machine: it stands on a bus, is no slice of another card (SR-IOV) and not the BMC's link over USB."""
     device = f"{NET}/{one.name}/device"
-    return one.kind is None and bool(deps.glob(device)) and not deps.glob(f"{device}/physfn")
+    if one.kind is not None or not deps.glob(device) or deps.glob(f"{device}/physfn"):
+        return False
+    return not is_bmc_link(text_of(deps, f"{device}/uevent") or "")
 
 
 async def nics(deps: Deps, missing: Unanswered) -> tuple[FoundNic, ...]:
