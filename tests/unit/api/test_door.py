@@ -16,7 +16,11 @@ from vetting.api.routes import ROUTES
 
 
 def _path(route: Route) -> str:
-    return re.sub(r"\{(\w+)(:[^}]+)?\}", lambda found: {"run": "1", "artifact": "1", "kind": "json"}.get(found[1], "x"), route.path)
+    return re.sub(
+        r"\{(\w+)(:[^}]+)?\}",
+        lambda found: {"run": "1", "artifact": "1", "kind": "json"}.get(found[1], "x"),
+        route.path,
+    )
 
 
 def _name(route: Route) -> str:
