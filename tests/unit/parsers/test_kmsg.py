@@ -107,6 +107,9 @@ def test_a_complaint_has_its_kind_weight_and_component(
         "Memory: 24643768K/25165824K available",
         "oom_reaper: reaped process 4711 (stress-ng-vm), now anon-rss:0kB",
         "NVRM: loading NVIDIA UNIX x86_64 Kernel Module  535.54.03",
+        "nvme nvme0: Shutdown timeout set to 10 seconds",
+        "mpt3sas_cm0: using default queue depth",
+        "megaraid_sas 0000:3b:00.0: deadline of the default profile",
         "",
     ],
 )
@@ -150,3 +153,19 @@ def test_a_hostile_line_is_bounded_and_printable() -> None:
 def test_every_row_of_the_table_can_be_reached() -> None:
     """A line that shows for each kind that the quick look lets it through to the table."""
     assert {kind for _, kind, _, _ in LINES} == set(Kind)
+
+
+@pytest.mark.parametrize("name", ["sr0", "fd0"])
+def test_an_empty_drive_of_a_bmc_accuses_nobody(name: str) -> None:
+    """Inventory looks at all block devices, and each empty one answers with an I/O error."""
+    for line in (f"blk_update_request: I/O error, dev {name}, sector 0 op 0x0:(READ)", f"Buffer I/O error on dev {name}"):
+        event = kmsg.classify(line)
+        assert event is not None
+        assert event.severity is Severity.INFO
+
+
+@pytest.mark.parametrize("name", ["sda", "nvme0n1", "loop0", "srx", "dm-0"])
+def test_an_io_error_of_any_other_disk_does(name: str) -> None:
+    event = kmsg.classify(f"I/O error, dev {name}, sector 8")
+    assert event is not None
+    assert event.severity is Severity.CRITICAL
