@@ -40,7 +40,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 RANGES: Mapping[str, tuple[float, float]] = {
     "port": (1, 65535),
     "interval_s": (1, 60),
-    "max_destructive": (0, 1000),
+    "max_destructive": (1, 1000),
     "dispatch_s": (60, 7 * DAY_S),
     "by_hand_s": (60, 30 * DAY_S),
     "hold_samples": (1, 1000),

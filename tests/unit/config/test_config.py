@@ -160,7 +160,7 @@ def test_the_error_lists_a_line_for_each_and_says_that_nothing_was_started() -> 
         ("iperf: {host: 'a b'}", "iperf.host", 1, "host name"),
         ("heartbeat: {interval_s: 0.1}", "heartbeat.interval_s", 1, "between 1 and 60"),
         ("heartbeat: {interval_s: .inf}", "heartbeat.interval_s", 1, "finite"),
-        ("limits: {max_destructive: -1}", "limits.max_destructive", 1, "between 0"),
+        ("limits: {max_destructive: -1}", "limits.max_destructive", 1, "between 1"),
         ("limits: {dispatch_s: 1 fortnight}", "limits.dispatch_s", 1, "duration"),
         ("thresholds: {a: 1}", "thresholds", 1, "must be a list"),
         ("thresholds:\n- {series: 'temp.*', limit: 9}", "thresholds[0].op", 2, "is missing"),
