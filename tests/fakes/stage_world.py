@@ -47,6 +47,11 @@ def proc_stat(cpus: int = 2, idle: frozenset[int] = frozenset()) -> Callable[[fl
     return text
 
 
+def own_stat(cpus: int = 2) -> Callable[[float], str]:
+    """/proc/self/stat of an agent whose ended programs have kept `cpus` cores busy all the time."""
+    return lambda now_s: f"7 (vetting (agent)) S {' '.join(['0'] * 12)} {round(now_s * 100) * cpus} 0 20 0\n"
+
+
 def memory(total_mib: int = 4096, available_mib: int = 3072, corrupted_kib: int = 0) -> str:
     lines = {"MemTotal": total_mib * 1024, "MemAvailable": available_mib * 1024, "HardwareCorrupted": corrupted_kib}
     return "".join(f"{name}: {value} kB\n" for name, value in lines.items())
@@ -58,6 +63,7 @@ def host() -> dict[str, Text]:
         "/sys/devices/system/cpu/online": "0-1\n",
         "/proc/self/status": "Name:\tvetting\nCpus_allowed_list:\t0-1\n",
         "/proc/stat": proc_stat(),
+        "/proc/self/stat": own_stat(),
         "/proc/vmstat": "nr_free_pages 1\noom_kill 3\n",
         "/proc/meminfo": memory(),
         "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "5\n",

@@ -14,7 +14,7 @@ from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome,
 from vetting.domain.profiles import GIB, MIB, CpuStressKnobs
 from vetting.stages.base import Deps, Job
 from vetting.stages.stressng_load import Ability, Judged, Load, ability, judge
-from vetting.stages.watch import Seen, allowed_cpus, every, growth, meminfo, online_cpus, oom_kills
+from vetting.stages.watch import Seen, allowed_cpus, every, growth, meminfo, online_cpus, oom_kills, own_load_s
 
 # Stressors beside `cpu`, of which each version takes those that verify: variety finds more bad cores than length, and
 # `cpu` alone sees next to nothing of a vector unit. Short operations only, so that the slowest host completes some.
@@ -22,6 +22,9 @@ ALONE = ("hash", "fma", "matrix", "vecmath", "vecfp")
 TOGETHER = ("hash", "zlib", "memcpy", "fma", "matrix", "vecmath", "vecfp", "vecshuf")
 BUSY_ENOUGH = 0.75  # of the time, each core, while all are loaded
 BUSY_ALONE = 0.5  # in the short time that a core is tested alone, with the start of stress-ng in it
+COMPUTED = (
+    0.02  # of the time on its cores, by the load itself: words cost none, and a crowded machine may leave a load little
+)
 SLOW_CORE = 0.7  # of its peers' median
 WORKER_BYTES = 32 * GIB  # one vm worker fills some 2 GiB/s: more than this and a short pass would verify nothing
 LOOK_S = 5.0
@@ -53,8 +56,9 @@ class _Attempt:
             cpus=len(self.cpus),
         )
 
-    async def under(self, load: Load, seen: Seen, *, keep: str, note: str) -> Judged:
-        """Runs one load while looking at the machine; judges it by stress-ng's words and the kernel's OOM counter."""
+    async def under(self, load: Load, seen: Seen, *, cores: int, keep: str, note: str) -> Judged:
+        """Runs one load that fills `cores` while looking at the machine; judges it by stress-ng's words, the kernel's OOM
+        counter and the time that the load itself computed."""
         began_s, of_s = self.deps.monotonic(), planned_s(self.knobs, len(self.cpus))
 
         def look() -> None:
@@ -62,13 +66,16 @@ class _Attempt:
             here_s = min(self.deps.monotonic() - began_s, load.seconds)
             self.deps.progress(self.passed_s + here_s, of_s, "s", note)
 
-        kills = oom_kills(self.deps)
+        kills, spent_s = oom_kills(self.deps), own_load_s(self.deps)
         async with every(self.deps, min(LOOK_S, load.seconds / 6), look):
             ran = await self.deps.run(
                 load.argv(self.deps, self.able.options), limit_s=load.limit_s, heavy=True, keep=keep
             )
         self.passed_s += load.seconds
-        return judge(ran, load, oom_kills=growth(kills, oom_kills(self.deps)))
+        judged = judge(ran, load, oom_kills=growth(kills, oom_kills(self.deps)))
+        if judged.verdict is Verdict.PASS and (why := _not_ours(growth(spent_s, own_load_s(self.deps)), load, cores)):
+            return Judged(verdict=Verdict.ERROR, reason=why, told=judged.told)
+        return judged
 
 
 def planned_s(knobs: CpuStressKnobs, cpus: int) -> float:
@@ -141,7 +148,7 @@ async def _one_core(attempt: _Attempt, cpu: int) -> tuple[Judged, float]:
     """Judgement, and operations of the stressor cpu for each second of CPU time; 0 where there are none."""
     load = attempt.load(ALONE, 1, attempt.knobs.core_s, ("--taskset", str(cpu)))
     seen = Seen(attempt.deps, clock=False)
-    judged = await attempt.under(load, seen, keep=f"stress-ng-core-{cpu}.txt", note=f"core {cpu} alone")
+    judged = await attempt.under(load, seen, cores=1, keep=f"stress-ng-core-{cpu}.txt", note=f"core {cpu} alone")
     if judged.verdict is Verdict.PASS and not seen.busy.get(cpu, 0.0) >= BUSY_ALONE:
         judged = Judged(verdict=Verdict.ERROR, reason=_idle(cpu, seen.busy.get(cpu)))
     metric = judged.told.metric("cpu") if judged.told else None
@@ -164,7 +171,7 @@ def _shares(deps: Deps, rates: dict[int, float]) -> dict[int, float]:
 async def _all_cores(attempt: _Attempt) -> None:
     seen = Seen(attempt.deps)
     load = attempt.load(TOGETHER, 0, attempt.knobs.cpu_s)
-    judged = await attempt.under(load, seen, keep="stress-ng-cpu.txt", note="all cores")
+    judged = await attempt.under(load, seen, cores=len(attempt.cpus), keep="stress-ng-cpu.txt", note="all cores")
     idle = [cpu for cpu in sorted(attempt.cpus) if not seen.busy.get(cpu, 0.0) >= BUSY_ENOUGH]
     if judged.verdict is Verdict.PASS and idle:
         judged = Judged(verdict=Verdict.ERROR, reason=_idle(idle[0], seen.busy.get(idle[0])), told=judged.told)
@@ -217,7 +224,9 @@ async def _memory(attempt: _Attempt, total: int) -> None:
     options = ("--vm-method", "all", "--vm-keep", "--vm-bytes", f"{size // MIB}M")
     load = Load(stressors={"vm": count}, options=options, seconds=knobs.ram_s, cpus=len(attempt.cpus))
     seen = Seen(attempt.deps)
-    judged = await attempt.under(load, seen, keep="stress-ng-memory.txt", note=f"{size // MIB} MiB of memory")
+    judged = await attempt.under(
+        load, seen, cores=count, keep="stress-ng-memory.txt", note=f"{size // MIB} MiB of memory"
+    )
     touched = _touched(judged, seen, size, count)
     reason = judged.reason
     if judged.verdict is Verdict.PASS and not touched >= 0.9 * size:
@@ -274,6 +283,15 @@ def _throttles(deps: Deps) -> dict[str, int]:
         except (OSError, ValueError):
             continue
     return sums
+
+
+def _not_ours(spent_s: float | None, load: Load, cores: int) -> str:
+    """Why the load was none of ours: busy cores may be somebody else's work, and words of another day cost no time."""
+    if spent_s is None:
+        return "the CPU time of the load cannot be read (/proc/self/stat)"
+    if not spent_s >= COMPUTED * cores * load.seconds:
+        return f"stress-ng computed for {spent_s:.1f} s in {load.seconds:.0f} s on {cores} cores: it did not do what it tells"
+    return ""
 
 
 def _idle(cpu: int, share: float | None) -> str:

@@ -19,6 +19,8 @@ MEMORY_WORKER = "stress-ng-vm"  # the name that its memory workers give themselv
 LOOKS_BETWEEN_SEARCHES = 20
 CPU_COLUMNS = 8  # user nice system idle iowait irq softirq steal: proc(5); guest time is in user already
 IDLE, IOWAIT = 3, 4
+CHILDREN_USER, CHILDREN_SYSTEM = 13, 14  # cutime and cstime of proc(5), counted from behind the program's name
+USER_HZ = 100  # ticks a second of every time in /proc, on all that Debian runs on
 
 
 @asynccontextmanager
@@ -104,6 +106,16 @@ def busy_shares(before: dict[int, tuple[float, float]], after: dict[int, tuple[f
         if total > was_total:
             shares[cpu] = (busy - was_busy) / (total - was_total)
     return shares
+
+
+def own_load_s(deps: Deps) -> float | None:
+    """Seconds of CPU time of all programs that we started and that have ended, with everything that they started in turn;
+    None where it cannot be read. Other work on the machine does not show here."""
+    try:
+        fields = deps.read("/proc/self/stat").rpartition(")")[2].split()
+        return (int(fields[CHILDREN_USER]) + int(fields[CHILDREN_SYSTEM])) / USER_HZ
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def clocks_mhz(deps: Deps) -> list[float]:

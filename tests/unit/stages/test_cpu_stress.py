@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
-from tests.fakes.stage_world import FIXTURES, RELEASES, host, memory, proc_stat, recorded, stressng
+from tests.fakes.stage_world import FIXTURES, RELEASES, host, memory, own_stat, proc_stat, recorded, stressng
 from vetting.domain.errors import ToolMissing
 from vetting.domain.outcome import Cell, Outcome, Severity, Verdict
 from vetting.domain.profiles import GIB, MIB, TASTE, CpuStressKnobs
@@ -172,6 +172,24 @@ async def test_a_machine_whose_load_cannot_be_seen_is_not_passed() -> None:
     outcome = await CpuStress().run(world(files={"/proc/stat": OSError(5, "Input/output error")}))
     assert outcome.verdict is Verdict.ERROR
     assert "not seen busy" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("7 (vetting) S " + "0 " * 14, "stress-ng computed for 0.0 s in 1 s on 1 cores"),
+        ("7 (vetting) S", "cannot be read"),
+        (OSError(5, "Input/output error"), "cannot be read"),
+    ],
+)
+async def test_cores_that_somebody_else_keeps_busy_prove_no_load_of_ours(own: Text, words: str) -> None:
+    outcome = await CpuStress().run(world(files={"/proc/self/stat": own}))
+    assert outcome.verdict is Verdict.ERROR
+    assert words in outcome.reason
+
+
+async def test_a_load_that_gets_half_of_the_cores_beside_others_is_still_a_load() -> None:
+    assert (await CpuStress().run(world(files={"/proc/self/stat": own_stat(cpus=1)}))).verdict is Verdict.PASS
 
 
 async def test_memory_that_never_went_is_not_counted_as_tested() -> None:
