@@ -121,12 +121,31 @@ def read_once(root: Path, sensors: Sequence[Sensor]) -> list[tuple[str, float, s
 
 
 async def follow(mux: Mux, root: Path, clock: Clock) -> None:
-    """Reads every sensor each five seconds, for ever. A sensor that hangs stops its own round, never the agent."""
-    sensors = await asyncio.to_thread(discover, root)
+    """Reads every sensor each five seconds, for ever. A sensor that hangs stops its own round, never the agent.
+
+    Sensors come late: a driver that is loaded, a shelf of drives that spins up. One that Inventory sees must be heard.
+    """
+    sensors: tuple[Sensor, ...] = ()
+    places: frozenset[str] | None = None
     while True:
+        if (now := await asyncio.to_thread(_places, root)) != places:
+            sensors, places = _joined(sensors, await asyncio.to_thread(discover, root)), now
         for series, value, unit in await asyncio.to_thread(read_once, root, sensors):
             mux.put(series, value, unit)
         await clock.sleep(SIDECAR_S)
+
+
+def _places(root: Path) -> frozenset[str]:
+    """The monitors that there are; another set of them means that sensors came or went."""
+    return frozenset(str(path) for path in root.glob(hwmon.PATTERNS[0].lstrip("/")))
+
+
+def _joined(known: tuple[Sensor, ...], found: tuple[Sensor, ...]) -> tuple[Sensor, ...]:
+    """Those that were known keep their names, whatever number their chip would get now; new ones come behind them."""
+    sources = {sensor.source for sensor in found}
+    kept = tuple(sensor for sensor in known if sensor.source in sources)
+    taken = {sensor.source for sensor in kept} | {sensor.series for sensor in kept}
+    return kept + tuple(sensor for sensor in found if not {sensor.source, sensor.series} & taken)
 
 
 def _texts(root: Path, patterns: Sequence[str]) -> Mapping[str, str]:

@@ -15,6 +15,9 @@ from vetting.domain.inventory import Sensor
 FOLDER = "/sys/class/hwmon"
 
 
+UNCONNECTED_C = 120.0  # an input of a monitor chip with nothing on it reads 125, 127 or more; no idle machine is so hot
+
+
 class Quantity(NamedTuple):
     series: str
     unit: str
@@ -41,7 +44,7 @@ def discover(files: Mapping[str, str]) -> tuple[Sensor, ...]:
     """The sensors of a host from path -> text of the files that PATTERNS match; a file that cannot be read is left out.
 
     A second chip of the same name gets a number, a second channel of the same label its channel's. Sensors that say of
-    themselves that they are faulty or switched off are left out.
+    themselves that they are faulty or switched off are left out, and inputs to which nothing is connected.
     """
     chips = _chip_names(files)
     found: dict[str, Sensor] = {}
@@ -55,7 +58,8 @@ def discover(files: Mapping[str, str]) -> tuple[Sensor, ...]:
             continue
         if files.get(f"{stem}_fault", "0").strip() == "1" or files.get(f"{stem}_enable", "1").strip() == "0":
             continue
-        if reading(match.string, files[match.string]) is None:
+        value = reading(match.string, files[match.string])
+        if value is None or (kind == "temp" and not value < UNCONNECTED_C):
             continue
         label = slug(files.get(f"{stem}_label", "")) or f"{kind}{channel}"
         series = f"{quantity.series}.{chips[folder]}.{label}"

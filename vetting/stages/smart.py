@@ -15,13 +15,13 @@ from vetting.domain.drivehealth import DriveVerdict, SmartReport, counters, judg
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
 from vetting.domain.permit import SCRATCH
-from vetting.domain.profiles import HOUR_S, SelfTest
+from vetting.domain.profiles import SelfTest
 from vetting.parsers.errors import bounded
 from vetting.parsers.hwmon import slug
 from vetting.stages.base import Deps, Job
 from vetting.stages.probes.asking import Unread
-from vetting.stages.probes.drives import AT_ONCE, SMARTCTL_LIMIT_S, Drive, Found, find, report_of, stands_for
-from vetting.stages.probes.selftest import LONGEST_S, SHORT_S, SLOWEST_MB_S, End, self_test, way_to
+from vetting.stages.probes.drives import AT_ONCE, SMARTCTL_LIMIT_S, Drive, Found, find, report_of, size_of, stands_for
+from vetting.stages.probes.selftest import LATE, LEAST_LONG_S, SHORT_S, SLOWEST_MB_S, End, self_test, way_to
 
 NO_SMART = "no SMART on this device"
 NOTES_TOLD = 10  # of each drive; a dying one has hundreds
@@ -54,10 +54,8 @@ class Smart:
             return asking_s
         if knobs.self_test is SelfTest.SHORT:
             return asking_s + SHORT_S + knobs.grace_s
-        sizes = [disk.size_bytes for disk in job.expected_disks]
-        known = sizes and all(sizes)
-        slowest_s = max(sizes) / (SLOWEST_MB_S * 1e6) if known else 2 * LONGEST_S
-        return asking_s + max(slowest_s, 4 * HOUR_S) + knobs.grace_s
+        slowest_s = max((size_of(disk, job.inventory) for disk in job.expected_disks), default=0) / (SLOWEST_MB_S * 1e6)
+        return asking_s + max(slowest_s, LEAST_LONG_S) * LATE + knobs.grace_s
 
     async def run(self, deps: Deps) -> Outcome:
         expected = deps.job.expected_disks

@@ -21,12 +21,11 @@ from vetting.stages.base import Deps, Job
 from vetting.stages.disk_paths import Device, Looked, device_of, free, left_out, look, no_permit, targets_of, unexpected
 from vetting.stages.fio_load import Rounds, rounds
 from vetting.stages.probes.asking import Unread
-from vetting.stages.probes.drives import AT_ONCE, Drive, find, report_of, stands_for
+from vetting.stages.probes.drives import AT_ONCE, Drive, find, report_of, size_of, stands_for
 from vetting.stages.surface_load import START_S, Scanned, asked_of, scan
 from vetting.stages.way_back import WAY_BACK_S, carry_away, count_down, countdown_s
 
 MIB = 1024 * 1024
-UNKNOWN_BYTES = 24 * 10**12  # of a disk whose size nobody pinned, for the deadline
 
 
 @dataclass
@@ -79,7 +78,7 @@ class Storage:
 
     def limit_s(self, job: Job) -> float:
         knobs = job.profile.storage
-        largest = max((disk.size_bytes or UNKNOWN_BYTES for disk in job.expected_disks if disk.write), default=0)
+        largest = max((size_of(disk, job.inventory) for disk in job.expected_disks if disk.write), default=0)
         before_s = WAY_BACK_S + countdown_s(job)
         return before_s + asked_of(knobs).limit_s(largest) + knobs.fio_s * 1.5 + 2 * START_S
 

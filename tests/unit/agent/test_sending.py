@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ from vetting import wire
 from vetting.agent.activity import Activity
 from vetting.agent.logs import LINE_CHARS, Logs, printable
 from vetting.agent.outbox import Outbox
-from vetting.agent.sensors import KEEP_SAMPLES, KEEP_SERIES, Mux, discover, read_once
+from vetting.agent.sensors import KEEP_SAMPLES, KEEP_SERIES, Mux, discover, follow, read_once
 from vetting.client import Client
 from vetting.clock import SystemClock
 from vetting.domain.errors import BadInput
@@ -147,3 +148,41 @@ async def test_an_agent_that_starts_again_counts_on_above_its_predecessor(tmp_pa
             await clock.sleep(0.01)
     for numbers in ([batch.seq for batch in server.sensors], [batch.seq for batch in server.logs]):
         assert numbers == sorted(set(numbers))
+
+
+async def test_a_sensor_that_comes_late_is_heard_and_takes_no_others_name(machine: Path) -> None:
+    """Inventory looks later than the agent's start, and what it sees has to speak in every stage."""
+    mux = Mux(activity(), SystemClock())
+    clock = Turns()
+    following = asyncio.create_task(follow(mux, machine, clock))
+    await clock.turned()
+    late = machine / "sys/class/hwmon/hwmon1"
+    late.mkdir()
+    (late / "name").write_text("coretemp\n")
+    (late / "temp1_input").write_text("38000\n")
+    await clock.turned()
+    (machine / "sys/class/hwmon/hwmon0/name").unlink()  # the first one goes; the second keeps its name
+    (machine / "sys/class/hwmon/hwmon0/temp1_input").unlink()
+    await clock.turned()
+    following.cancel()
+    heard = [name for name, _ in mux._names if name.startswith("temp.")]
+    assert heard == ["temp.coretemp.package-id-0", "temp.coretemp-1.temp1"]
+
+
+class Turns(SystemClock):
+    """A clock whose sleepers wake when the test has seen them go to sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asleep, self._awake = asyncio.Event(), asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self._asleep.set()
+        await self._awake.wait()
+        self._awake.clear()
+
+    async def turned(self) -> None:
+        await self._asleep.wait()
+        self._asleep.clear()
+        self._awake.set()
+        await self._asleep.wait()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from vetting.parsers.hwmon import discover, reading
 
 H = "/sys/class/hwmon"
@@ -80,3 +82,10 @@ def test_what_is_no_number_is_no_reading() -> None:
     for text in ("", "abc", "1e3", "nan", "1.5", "9" * 40):
         assert reading(f"{H}/hwmon0/temp1_input", text) is None
     assert reading("/proc/uptime", "1") is None
+
+
+@pytest.mark.parametrize(("text", "there"), [("127000", False), ("125500", False), ("119000", True), ("-128000", True)])
+def test_an_input_with_nothing_on_it_is_no_sensor(text: str, there: bool) -> None:
+    """Monitor chips show 125 or 127 degrees there, for ever: no host with one could keep any limit."""
+    files = {"/sys/class/hwmon/hwmon0/name": "nct6775", "/sys/class/hwmon/hwmon0/temp3_input": text}
+    assert bool(discover(files)) is there

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import honest
 from tests.fakes.drive_world import (
     ABORTED,
     FAILED,
@@ -29,6 +30,7 @@ from tests.fakes.scripted_deps import Says, ScriptedDeps, job
 from tests.fakes.stage_world import RELEASES, tool_text
 from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.inventory import FoundDisk
 from vetting.domain.outcome import Cell, Outcome, Severity, Verdict
 from vetting.domain.profiles import DEEP, QUICK, TASTE, Profile, SelfTest, SmartKnobs
 from vetting.stages.smart import Smart
@@ -128,7 +130,7 @@ async def test_a_long_test_is_given_the_time_that_the_drive_names() -> None:
     deps = deps_of(*self_testing(IDLE, BUSY, start=start), profile=DEEP)
     assert (await vet(deps)).verdict is Verdict.ERROR
     waited_s = deps.monotonic() - 1000
-    assert 36_300 <= waited_s <= 37_200
+    assert 54_300 <= waited_s <= 55_500  # half as long again as the ten hours that it names, and the grace
     assert len([call for call in deps.calls if "-l" in call.argv]) <= 65  # each look is kept as evidence
     assert waited_s <= Smart().limit_s(deps.job)
 
@@ -435,6 +437,16 @@ async def test_no_answer_of_smartctl_is_a_pass(line: Says) -> None:
 async def test_a_missing_smartctl_is_told_as_such() -> None:
     with pytest.raises(ToolMissing, match="smartctl"):
         await vet(deps_of(lsblk(block("sda", "K1"))))
+
+
+def test_the_deadline_of_a_drive_whose_size_nobody_pinned_is_of_what_was_found() -> None:
+    profile = replace(QUICK, smart=SmartKnobs(self_test=SelfTest.LONG))
+    disks = (ExpectedDisk(serial="K"),)
+    found = replace(honest.INVENTORY, disks=(FoundDisk(name="sda", serial="K", size_bytes=10**12),))
+    known_s = Smart().limit_s(job(profile=profile, expected_disks=disks, inventory=found))
+    unknown_s = Smart().limit_s(job(profile=profile, expected_disks=disks))
+    assert known_s < 12 * 3600
+    assert unknown_s > 100 * 3600  # as large as drives come
 
 
 async def test_a_host_of_which_no_disk_is_expected_is_an_error() -> None:

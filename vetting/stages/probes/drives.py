@@ -15,9 +15,11 @@ from typing import TypeVar
 
 from vetting.domain.drivehealth import SmartReport
 from vetting.domain.hostspec import ExpectedDisk
+from vetting.domain.inventory import Inventory
 from vetting.domain.naming import known, same_wwn
 from vetting.domain.outcome import ToolRun
 from vetting.domain.permit import SCRATCH
+from vetting.domain.specdiff import find_disk
 from vetting.parsers import lsblk, smartctl
 from vetting.parsers.lsblk import BlockDevice
 from vetting.stages.base import Deps
@@ -27,6 +29,7 @@ T = TypeVar("T")
 LSBLK = ("lsblk", "-J", "-b", "-d", "-o", "NAME,PATH,KNAME,TYPE,SIZE,MODEL,SERIAL,WWN,TRAN,ROTA,RO,RM,VENDOR")
 SMARTCTL_LIMIT_S = 120.0  # a drive that needs longer for one command hangs; a healthy one answers within seconds
 SECTOR_BYTES = 512  # of /sys/block/*/size, whatever the disk's own are
+UNKNOWN_BYTES = 32 * 10**12  # the largest drives of 2026
 AT_ONCE = 8  # programs side by side: twenty-four drives must not be asked in the same instant
 
 # Block devices that are no disk of the machine: memory, optical and floppy drives, network block devices.
@@ -87,6 +90,14 @@ def transport_of(block: BlockDevice) -> str:
         if re.match(pattern, block.kname):
             return transport
     return ""
+
+
+def size_of(disk: ExpectedDisk, inventory: Inventory | None) -> int:
+    """Bytes of an expected disk, for a deadline: as pinned, else as found, else as large as drives come."""
+    if disk.size_bytes:
+        return disk.size_bytes
+    found = find_disk(disk, inventory.disks) if inventory else None
+    return found.size_bytes if found and found.size_bytes > 0 else UNKNOWN_BYTES
 
 
 async def block_disks(deps: Deps) -> list[BlockDevice]:

@@ -24,6 +24,8 @@ from vetting.stages.probes.drives import SMARTCTL_LIMIT_S, Drive, report_of
 SHORT_S = 120  # ACS, SPC-4 and NVM Express each allow a short test two minutes
 SLOWEST_MB_S = 50.0  # for a drive that names no time for its long test: the slowest that one reads itself through
 LONGEST_S = 24 * 3600  # and where not even its size is known
+LEAST_LONG_S = 4 * 3600  # small drives are allowed for all that
+LATE = 1.5  # the time that a drive names is its guess for an idle one: healthy drives of 20 TB take hours longer than it
 BLIND_LOOKS = 3  # looks in a row that may fail while the drive is busy with itself
 LOOKS = 60  # at most about this many looks at one test, however long it is
 ALL_LOOKS = 240  # and at those of all drives together: each look is kept as evidence, of which there may be 500 pieces
@@ -147,8 +149,8 @@ def named_s(kind: Kind, minutes: int | None, capacity_bytes: int | None) -> floa
     if kind is Kind.SHORT:
         return SHORT_S
     if minutes:
-        return minutes * 60.0
-    return capacity_bytes / (SLOWEST_MB_S * 1e6) if capacity_bytes else LONGEST_S
+        return minutes * 60.0 * LATE
+    return max(capacity_bytes / (SLOWEST_MB_S * 1e6), LEAST_LONG_S) if capacity_bytes else LONGEST_S
 
 
 async def self_test(
