@@ -52,17 +52,17 @@ class Toolbox:
     def restore(self, *tools: str) -> None:
         """The real tools again."""
         for tool in tools:
-            self._put(tool, Path(self._real[tool]))
+            self.put(tool, Path(self._real[tool]))
 
     def exchange(self, tool: str, kind: str, *, good: str = "", takes_s: float = 0.0, real_for: str = "") -> None:
         """Puts a stand-in in the tool's place; see `tests.fakes.stand_ins` for the kinds."""
         folder = self._aside / kind.replace(" ", "-").replace("'", "")
         folder.mkdir(parents=True, exist_ok=True)
         stand_in(folder, tool, kind, good=good, takes_s=takes_s, real_for=real_for)
-        self._put(tool, folder / tool)
+        self.put(tool, folder / tool)
 
-    def _put(self, tool: str, program: Path) -> None:
-        """In one step, so that a program that starts this very moment finds one or the other."""
+    def put(self, tool: str, program: Path) -> None:
+        """Another program under the tool's name. In one step, so that a program that starts this very moment finds one or the other."""
         fresh = self._aside.parent / f".{tool}.new"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(program)

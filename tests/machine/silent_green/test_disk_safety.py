@@ -17,7 +17,11 @@ from tests.machine.silent_green.rack import only, rack
 from vetting.domain.outcome import Verdict
 from vetting.domain.profiles import MIB
 
-pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("checksums of whole disks are taken on purpose")]
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.timeout(300),
+    pytest.mark.allow_blocking("checksums of whole disks are taken on purpose"),
+]
 
 SIGNATURES = {
     "ext4": ("mkfs.ext4", "-q", "-F"),

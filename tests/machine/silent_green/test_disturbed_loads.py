@@ -22,7 +22,11 @@ from tests.machine.silent_green.rack import STAGE_LIMIT_S, Rack, only, rack
 from vetting.domain.outcome import Verdict
 from vetting.domain.profiles import MIB
 
-pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.timeout(300),
+    pytest.mark.allow_blocking("all cores are loaded on purpose"),
+]
 
 LOOK_S = 0.02
 

@@ -6,7 +6,10 @@ so that nobody can say it was the test that held it.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,13 +23,19 @@ from tests.fakes.drive_world import ata, block
 from tests.fakes.metal import interface
 from tests.fakes.stage_world import recorded, tool_text
 from tests.fakes.stand_ins import KINDS
+from tests.fakes.toolbox import Toolbox
 from tests.machine.silent_green.rack import Rack, only, rack
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.outcome import Verdict
 
-pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.allow_blocking("all cores are loaded on purpose"),
+    pytest.mark.timeout(300),
+]
 
 AT_ONCE = tuple(kind for kind in KINDS if "in time" not in kind)
+FEWER = ("true", "sleeper", "last week's output in time", "garbage", "suicide")
 FEW = ("true", "last week's output", "garbage")  # where the same question was put to the same tool at an earlier stage
 ABLE = "*--verifiable*|*--help*|*--version*"  # what it can do it still says truly; only its work is faked
 PATIENCE_S = 3.0  # of the agent with a program; the real ones need less in the short profile
@@ -41,7 +50,7 @@ class Tool:
     takes_s: float = 0.0
 
 
-STRESS_NG = Tool("stress-ng", recorded("debian12", "cpu")[1], ABLE, KINDS, 2.0)
+STRESS_NG = Tool("stress-ng", recorded("debian12", "cpu")[1], ABLE, KINDS, 4.2)
 FIO = Tool("fio", recorded("debian12", "fio-round")[1])
 IPERF3 = Tool("iperf3", tool_text("debian12", "iperf3/parallel"), "*--version*", KINDS, 2.0)
 SMARTCTL = Tool("smartctl", ata("WD-LAST-WEEK"))
@@ -108,9 +117,10 @@ def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
 
 async def exchanged(here: Rack, matrix: Matrix, stage: str, *tools: Tool, together: bool = False) -> None:
     """Holds the run at `stage` with every stand-in in turn (all tools in the same turn where they go `together`)."""
-    turns = (
-        [(kind, tools) for kind in KINDS] if together else [(kind, (tool,)) for tool in tools for kind in tool.kinds]
-    )
+    if together:
+        turns = [(kind, tools) for kind in tools[0].kinds]
+    else:
+        turns = [(kind, (tool,)) for tool in tools for kind in tool.kinds]
 
     def put_in(kind: str, which: tuple[Tool, ...]) -> None:
         here.box.restore(*(tool.name for tool in tools))
@@ -170,7 +180,7 @@ async def test_network_believes_no_iperf3_that_carried_nothing(folder: Path, mat
 async def test_burn_believes_none_of_its_loads(folder: Path, matrix: Matrix) -> None:
     """All three at once: each of the four parts must see for itself that nothing was done."""
     async with rack(folder, drop=only("Burn"), tool_limit_s=PATIENCE_S + 5) as here:
-        await exchanged(here, matrix, "Burn", STRESS_NG, FIO, IPERF3, together=True)
+        await exchanged(here, matrix, "Burn", replace(STRESS_NG, kinds=FEWER), FIO, IPERF3, together=True)
         await here.completed()
 
 
@@ -180,3 +190,51 @@ async def test_psu_believes_no_burst_that_never_was(folder: Path, matrix: Matrix
             here, matrix, "PSU", replace(STRESS_NG, kinds=("true", "last week's output in time", "suicide"))
         )
         await here.completed()
+
+
+async def test_the_very_words_of_a_good_load_of_today_said_in_time_are_no_load(folder: Path) -> None:
+    """The hardest lie: this machine's own stress-ng, recorded a moment ago with the same words, told again by a program that
+    sleeps. Beside it the cores are busy with somebody else's work, so that the machine looks loaded."""
+    box = Toolbox(folder)
+    recordings = folder / "recordings"
+    recordings.mkdir()
+    real = shutil.which("stress-ng")
+    replay = f"""#!/bin/sh
+case " $* " in {ABLE}) exec {real} "$@" ;; esac
+case " $* " in *" --vm "*) kind=vm ;; *) kind=cpu ;; esac
+if [ -s "{recordings}/$kind" ]; then
+    sleep 3.2
+    exec cat "{recordings}/$kind"
+fi
+{real} "$@" > "{recordings}/new" 2>&1
+status=$?
+cp "{recordings}/new" "{recordings}/$kind"
+cat "{recordings}/new"
+exit $status
+"""
+    (folder / "replay").write_text(replay)
+    (folder / "replay").chmod(0o755)
+    box.put("stress-ng", folder / "replay")
+    async with rack(folder, drop=only("CPUStress", "PSU"), box=box) as here:
+        here.after["CPUStress"] = partial(box.remove, "stress-ng")
+        first = await here.held()
+        assert first.stage == "PSU", first.reason  # the recording itself was a load, and passed
+    box.put("stress-ng", folder / "replay")
+    (folder / "again").mkdir()
+    with busy_cores():
+        async with rack(folder / "again", drop=only("CPUStress"), box=box) as here:
+            attempt = await here.held()
+    assert (attempt.stage, attempt.verdict) == ("CPUStress", Verdict.ERROR)
+    assert "stress-ng computed for" in attempt.reason
+
+
+@contextlib.contextmanager
+def busy_cores() -> Iterator[None]:
+    """Somebody else's work, one program a core."""
+    others = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for one in others:
+            one.kill()
+            one.wait()

@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 from tests.fakes.toolbox import Toolbox
 from tests.machine.silent_green.rack import SHORT
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 DROPPED = ("CPUStress", "Burn", "PSU")
 HOLED = f"  holed:\n    base: short\n    drop: [{', '.join(DROPPED)}]\n"
@@ -29,7 +29,7 @@ def tried(folder: Path, profile: str, box: Toolbox | None = None) -> tuple[int, 
     argv = [sys.executable, "-m", "vetting", "try", "--json", "--profile", profile, "--config", str(config)]
     env = {**os.environ, "VETTING_TEST": "1", "PATH": box.path if box else os.environ["PATH"]}
     done = subprocess.run(
-        [*argv, "--data", str(folder / "data")], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=110
+        [*argv, "--data", str(folder / "data")], cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=280
     )
     assert done.stdout.strip(), done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
