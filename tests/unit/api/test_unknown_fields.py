@@ -78,3 +78,12 @@ async def test_a_body_of_known_fields_alone_is_no_warning(
         body = msgspec.json.encode(reshape(msgspec.to_builtins(BATCH)))
         assert await lenient.send("POST", "/api/agent/sensor", body, token=token) == (200, {"stored": 1})
     assert warned(caplog) == []
+
+
+@pytest.mark.parametrize("text", [rb"\ud800", rb"\u0000", rb"\udc00\ud800", b"\xed\xa0\x80"])
+async def test_half_characters_and_nothings_are_no_failure_of_ours(lenient: Api, text: bytes) -> None:
+    _, token = await claimed(lenient)
+    line = b'{"at_ms":0,"stage":"%b","level":"info","source":"agent","text":"%b"}' % (text, text)
+    body = b'{"boot_id":"b1","seq":1,"now_ms":1,"lines":[%b]}' % line
+    status, answer = await lenient.send("POST", "/api/agent/log", body, token=token)
+    assert status in (200, 400), answer
