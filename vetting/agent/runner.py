@@ -19,6 +19,7 @@ from vetting.agent.activity import Activity
 from vetting.agent.blame import component
 from vetting.agent.delivery import ARTIFACT
 from vetting.agent.deps import AgentDeps, JoinFailed, Versions
+from vetting.agent.eventlog import EventLog, grown
 from vetting.agent.evidence import file_name
 from vetting.agent.kept import Kept, Shelf
 from vetting.agent.kmsg import KernelLog
@@ -92,6 +93,8 @@ class Runner:
         self._keep(group)
         self.kernel.new_stage()
         deps = self._deps(name, attempt, job, folder, group)
+        bmc = EventLog(self.root)
+        records = await bmc.read() if bmc.there else None
         before = await asyncio.to_thread(ambient.snapshot, self.root)
         started_s = self.clock.monotonic()
         try:
@@ -105,6 +108,11 @@ class Runner:
         counters = ambient.counters(before, after)
         if group:
             counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))
+        if bmc.there:
+            told, events = grown(records, await bmc.read())
+            counters = (*counters, *told)
+            for event in events:
+                deps.find(event)
         outcome = judged(outcome, self._noticed(deps), counters)
         self.shelf.forget_lasting()  # it concluded; an agent that died before this left it for the next attempt
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
