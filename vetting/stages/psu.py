@@ -79,6 +79,7 @@ class Burst:
     first: tuple[SensorReading, ...] = ()
     last: tuple[SensorReading, ...] = ()
     faults: list[str] = field(default_factory=list)
+    empty: tuple[str, ...] = ()  # bays without a supply from the beginning, of which the spec says nothing
     bmc_trouble: str = ""
     has_dcmi: bool = False
 
@@ -140,6 +141,8 @@ class Burst:
     async def _ask_bmc_first(self) -> None:
         """Raises ToolMissing, Unread: a BMC that is there has to answer."""
         self.first = self.last = await rails.bmc_readings(self.deps, "bmc-sensors.txt")
+        if self.deps.job.expected.psu_count is None:
+            self.empty = envelope.fewer_supplies(self.first)
         with suppress(Unread):  # DCMI is optional in IPMI
             power_w = await ask(self.deps, ["ipmitool", "dcmi", "power", "reading"], ipmitool.parse_power)
             self.has_dcmi = power_w is not None
@@ -149,7 +152,7 @@ class Burst:
         for sensor, value in rails.bmc_values(readings):
             if sensor.series.startswith(RAILS):
                 self._take(sensor, value, under_load=under_load)
-        for fault in envelope.supply_faults(readings, self.deps.job.expected.psu_count):
+        for fault in envelope.supply_faults(readings, self.deps.job.expected.psu_count, self.empty):
             if fault not in self.faults:
                 self.faults.append(fault)
 
@@ -198,6 +201,7 @@ class Burst:
             why = f"not heard under load: {', '.join(silent[:5])}"
             return _concluded(Verdict.ERROR, why, work, seen=self.seen)
         remarks = [f"not heard under load: {', '.join(silent[:5])}"] if silent else []
+        remarks += [f"{one} (pin psu_count to have it judged)" for one in self.empty]
         if not any(rail.is_supply for rail in self.seen.rails.values()):
             remarks.append("voltages not observable: no sensor of a supply rail")
         return _concluded(Verdict.PASS, "; ".join(remarks), work, seen=self.seen)
@@ -207,4 +211,4 @@ class Burst:
         promised = [one.series for one in found if one.series.startswith(RAILS)]
         if promised:
             return _concluded(Verdict.ERROR, f"sensors found at Inventory are gone: {', '.join(promised[:5])}", work)
-        return _concluded(Verdict.PASS, NOT_OBSERVABLE, work)
+        return _concluded(Verdict.PASS, "; ".join((NOT_OBSERVABLE, *self.empty)), work)

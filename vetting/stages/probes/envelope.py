@@ -101,18 +101,36 @@ def present_supplies(readings: Iterable[SensorReading]) -> frozenset[str]:
     )
 
 
-def supply_faults(readings: Iterable[SensorReading], wanted: int | None) -> Iterator[str]:
+def fewer_supplies(readings: Iterable[SensorReading]) -> tuple[str, ...]:
+    """Bays that are empty and redundancy that is not there, in the BMC's words."""
+    return tuple(
+        f"{each.name}: {each.text}"
+        for each in readings
+        if _of_supply(each) and FEWER.search(each.text) and not BROKEN.search(each.text)
+    )
+
+
+def _of_supply(reading: SensorReading) -> bool:
+    named = re.match(r"(?:ps|psu|power supply)\b", reading.name, re.IGNORECASE)
+    return reading.entity.startswith(POWER_SUPPLY) or named is not None
+
+
+def supply_faults(readings: Iterable[SensorReading], wanted: int | None, at_first: Iterable[str] = ()) -> Iterator[str]:
     """What the BMC holds against the power supplies and the rails that they feed; `wanted` is how many the spec names.
 
-    An empty bay is no fault where the spec is content with those that are present.
+    An empty bay is no fault where the spec is content with those that are present, nor where it says nothing and the bay
+    was empty from the beginning (`at_first`): many servers are sold so.
     """
     listed = tuple(readings)
     present = present_supplies(listed)
-    enough = wanted is not None and len(present) >= wanted
+    enough = len(present) >= wanted if wanted is not None else False
+    before = set(at_first) if wanted is None else set()
     for each in listed:
         rail = Rail(Sensor(series=f"volt.bmc.{slug(each.name)}", unit="V", source="bmc"))
-        if each.entity.startswith(POWER_SUPPLY) or re.match(r"(?:ps|psu|power supply)\b", each.name, re.IGNORECASE):
-            if BROKEN.search(each.text) or (FEWER.search(each.text) and not enough):
+        if _of_supply(each):
+            if BROKEN.search(each.text) or (
+                FEWER.search(each.text) and not enough and f"{each.name}: {each.text}" not in before
+            ):
                 yield f"{each.name}: {each.text}"
         elif each.unit == "Volts" and rail.is_supply and CRITICAL.match(each.status):
             yield f"{each.name} is at {each.text}, past the BMC's own critical threshold"
