@@ -28,6 +28,7 @@ from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
 from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
 PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
+OUTPUT_BYTES = 16 * 1024 * 1024  # of one program: stress-ng tells of each of 10,000 workers, and one untold is not believed
 MAX_ARTIFACTS = 500
 EVIDENCE_BYTES = (
     128 * 1024 * 1024
@@ -139,6 +140,7 @@ class AgentDeps:
             env=marked,
             cwd=str(self.folder / "scratch"),  # fio and others leave files where they stand
             on_line=on_line,
+            keep_bytes=OUTPUT_BYTES,
         )
         self._record(ended, version, name)
         if ended.exit_code == 125 and COULD_NOT in ended.stderr:

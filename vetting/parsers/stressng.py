@@ -7,6 +7,7 @@ end with 0): a caller compares `dispatched`, the bogo-ops and real time of each 
 from __future__ import annotations
 
 import re
+from collections import Counter as Tally
 from dataclasses import dataclass
 
 from vetting.parsers.errors import ParseError
@@ -22,6 +23,16 @@ HOG = re.compile(r"(\d+) (\S+)$")
 ENDED = re.compile(r"(un)?successful run completed in (.*)$")
 UNITS_S = {"sec": 1.0, "min": 60.0, "hour": 3600.0, "day": 86400.0, "year": 365.2425 * 86400.0}
 NOT_RUN = re.compile(r"(?:will be |)skipped|disabled '|not implemented|not supported|unsupported|skipping stressor")
+
+
+# What --verbose says of each worker's end; the words differ from version to version.
+EXITED = re.compile(r"debug:\s+\[\d+\] ([\w-]+): (?:exited \[(\d+)\]|\[(\d+)\] exited) \(instance ")
+DIED = re.compile(
+    r"(?:debug|info):\s+\[\d+\] (?:process \[\d+\] \(([\w-]+)\) terminated on signal:?"
+    r"|([\w-]+): \[\d+\] terminated on signal:?|([\w-]+): child died: signal"
+    r"|stressor terminated with unexpected signal) (\d{1,3})"
+)
+VERIFIABLE = re.compile(r"^(Verif[^\n]*):[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,14 @@ class StressNgRun:
 
     def metric(self, name: str) -> StressorMetric | None:
         return next((each for each in self.metrics if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How the workers ended, by what --verbose says."""
+
+    exited: dict[str, int]  # stressor -> workers that ended by themselves
+    deaths: tuple[tuple[str, int], ...]  # (stressor, signal) of workers and of the children that vm works in
 
 
 def parse(text: str) -> StressNgRun:
@@ -184,3 +203,17 @@ def parse_version(text: str) -> str:
     if not match:
         raise ParseError(TOOL, "no version in it", text)
     return match[1]
+
+
+def parse_workers(text: str) -> Workers:
+    """How the workers ended, from the output with --verbose; nothing where it has no such lines."""
+    exited = {(match[1], match[2] or match[3]) for match in EXITED.finditer(text)}
+    deaths = tuple((match[1] or match[2] or match[3] or "a stressor", int(match[4])) for match in DIED.finditer(text))
+    return Workers(exited=dict(Tally(name for name, _ in exited)), deaths=deaths)
+
+
+def parse_verifiable(text: str) -> frozenset[str]:
+    """Stressors that compare what they computed, from `stress-ng --verifiable`; none where it makes no sense."""
+    sections = VERIFIABLE.split(text)
+    bodies = (body for title, body in zip(sections[1::2], sections[2::2], strict=True) if "enabled" in title)
+    return frozenset(name for body in bodies for name in body.split())

@@ -7,13 +7,12 @@ runs with --verbose, and every worker has to be seen to start, to do verified wo
 from __future__ import annotations
 
 import re
-from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vetting.domain.outcome import ToolRun, Verdict
 from vetting.parsers.errors import ParseError
-from vetting.parsers.stressng import StressNgRun, parse
+from vetting.parsers.stressng import StressNgRun, Workers, parse, parse_verifiable, parse_workers
 from vetting.stages.base import Deps
 
 TOOL = "stress-ng"
@@ -24,22 +23,8 @@ HOST_AT_FAULT = {2: "a stressor failed", 5: "a stressor was killed", 7: "bogo-op
 # What a worker dies of when the machine under it computes or remembers wrong; 7 is also how an uncorrectable error arrives.
 CRASHES = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 
-EXITED = re.compile(r"debug:\s+\[\d+\] ([\w-]+): (?:exited \[(\d+)\]|\[(\d+)\] exited) \(instance ")
-DIED = re.compile(
-    r"(?:debug|info):\s+\[\d+\] (?:process \[\d+\] \(([\w-]+)\) terminated on signal:?"
-    r"|([\w-]+): \[\d+\] terminated on signal:?|([\w-]+): child died: signal"
-    r"|stressor terminated with unexpected signal) (\d{1,3})"
-)
 # 0.15 calls the counters of a worker that was killed corrupt, in a "fail:" line; that is no wrong result.
 ABOUT_COUNTERS = re.compile(r"bogo-ops counter|metrics-check:")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workers:
-    """How the workers ended, by what --verbose says."""
-
-    exited: dict[str, int]  # stressor -> workers that ended by themselves
-    deaths: tuple[tuple[str, int], ...]  # (stressor, signal) of workers and of the children that vm works in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +70,13 @@ class Ability:
     options: tuple[str, ...]  # that not every version knows and that we want
 
 
-def workers(text: str) -> Workers:
-    exited = {(match[1], match[2] or match[3]) for match in EXITED.finditer(text)}
-    deaths = tuple((match[1] or match[2] or match[3] or "a stressor", int(match[4])) for match in DIED.finditer(text))
-    return Workers(exited=dict(Tally(name for name, _ in exited)), deaths=deaths)
-
-
 async def ability(deps: Deps) -> Ability:
     """Asks the installed stress-ng. An answer that makes no sense leaves nothing that verifies, which nobody may pass."""
     listed = await deps.run([TOOL, "--verifiable"], limit_s=30)
     usage = await deps.run([TOOL, "--help"], limit_s=30)
-    sections = re.split(r"^(Verif[^\n]*):[ \t]*$", listed.text, flags=re.MULTILINE)
-    names: set[str] = set()
-    for title, body in zip(sections[1::2], sections[2::2], strict=True):
-        if "enabled" in title:
-            names.update(body.split())
     # Without it stress-ng, as root, exempts itself from the OOM killer, which then takes the agent (0.16.05 and later).
     known = tuple(option for option in ("--no-oom-adjust",) if option in usage.text)
-    return Ability(verifies=frozenset(names), options=known)
+    return Ability(verifies=parse_verifiable(listed.text), options=known)
 
 
 def least_s(target_s: float) -> float:
@@ -120,7 +94,7 @@ def judge(run: ToolRun, load: Load, *, oom_kills: float | None) -> Judged:
         unread = ""
     except ParseError as why:
         told, unread = None, str(why)
-    ended = workers(run.text)
+    ended = parse_workers(run.text)
     if against_host := _host_at_fault(run, told, ended, oom_kills):
         return Judged(verdict=Verdict.FAIL, reason=against_host, told=told)
     not_tested = _interrupted(run, ended, oom_kills) or unread or (told and _not_done(run, told, ended, load)) or ""

@@ -162,3 +162,23 @@ def test_the_recordings_of_other_versions_hold(corpus: Path) -> None:
     assert new.metrics[0].bogo_ops == 3257280
     assert stressng.parse_version((folder / "v17-version").read_text()) == "0.17.04"
     assert stressng.parse_version((folder / "v02103b-version-stdout").read_text()) == "0.21.03"
+
+
+def test_workers_are_counted_by_their_own_ends() -> None:
+    text = (
+        "stress-ng: debug: [7] cpu: [8] exited (instance 0 on CPU 1)\n"
+        "stress-ng: debug: [7] cpu: exited [9] (instance 1)\n"
+        "stress-ng: debug: [7] cpu: exited [9] (instance 1)\n"
+        "stress-ng: debug: [7] process [10] (vm) terminated on signal: 9 (Killed)\n"
+        "stress-ng: debug: [7] vm: child died: signal 7 'SIGBUS' (instance 0)\n"
+    )
+    told = stressng.parse_workers(text)
+    assert told.exited == {"cpu": 2}
+    assert told.deaths == (("vm", 9), ("vm", 7))
+    assert stressng.parse_workers("") == stressng.Workers(exited={}, deaths=())
+
+
+def test_only_what_is_enabled_verifies() -> None:
+    text = "Verification always enabled:\n cpu hash\nVerification enabled by --verify option:\n vm\nVerify none:\n fork\n"
+    assert stressng.parse_verifiable(text) == {"cpu", "hash", "vm"}
+    assert stressng.parse_verifiable("stress-ng: unknown option") == frozenset()
