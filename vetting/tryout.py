@@ -14,15 +14,17 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vetting import proc, serve, wire
+from vetting.agent.orders import EXIT_STATUS
 from vetting.config import Config
 from vetting.domain.errors import Refusal, ToolMissing, Unavailable
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.states import CLOSED, RunState
+from vetting.orchestrator.starting import DISPATCH
 from vetting.parsers import lsblk
 from vetting.report import json
 from vetting.report.model import Coverage, WorkShown
@@ -30,6 +32,7 @@ from vetting.report.model import Coverage, WorkShown
 SCRATCH_BYTES = 256 * 1024**2
 SPARE_BYTES = 512 * 1024**2  # beyond the scratch file: database, evidence, report
 AGENT_RESTARTS = 5
+SAID_BY_ITSELF = frozenset(EXIT_STATUS.values()) | {2}  # 2: it could not begin; anything else was done to it
 ME = "vetting try"
 DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")  # an agent without its orchestrator would wait for ever
 REMARKS = (
@@ -85,8 +88,8 @@ async def vet_this_machine(config: Config, *, profile: str, data: Path, show: Sh
         request = wire.StartRun(host=name, profile=profile, start_by="manual", confirm_serials=(scratch.serial,))
         scaled = {"loopback": True, "remarks": list(REMARKS)}
         started = await server.desk.progress.start(request, who=ME, scaled=scaled)
-        async with agent(server, started.ticket, data / "agent"):
-            await _until_over(server, started.run_id, show)
+        async with agent(server, started.ticket, data / "agent") as keeper:
+            await _until_over(server, started.run_id, show, keeper)
         return await _concluded(server, started.run_id)
 
 
@@ -171,8 +174,8 @@ async def _detach(path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def agent(server: serve.Server, ticket: str, state: Path) -> AsyncIterator[None]:
-    """The agent as a process of its own; it is started again when it dies, as systemd does in the image."""
+async def agent(server: serve.Server, ticket: str, state: Path) -> AsyncIterator[Keeper]:
+    """The agent as a process of its own; one that is killed is started again, as systemd does in the image."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     ticket_file = state / "ticket"
     ticket_file.touch(mode=0o600)
@@ -182,21 +185,10 @@ async def agent(server: serve.Server, ticket: str, state: Path) -> AsyncIterator
         "--ticket-file", str(ticket_file), "--state-dir", str(state), "--on-end", "exit",
     ]  # fmt: skip
 
-    async def keep() -> None:
-        for _ in range(AGENT_RESTARTS):
-            child = await proc.spawn(argv, wrap=DIES_WITH_US, keep_bytes=256 * 1024)
-            try:
-                ended = await child.wait()
-            except asyncio.CancelledError:
-                await asyncio.shield(child.stop())
-                raise
-            (state / "agent.log").write_text(ended.text)
-            if ended.exit_code == 0:
-                return
-
-    task = asyncio.create_task(keep())
+    keeper = Keeper(argv, state / "agent.log")
+    task = asyncio.create_task(keeper.keep())
     try:
-        yield
+        yield keeper
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
                 await task
@@ -206,17 +198,44 @@ async def agent(server: serve.Server, ticket: str, state: Path) -> AsyncIterator
             await task
 
 
+class Keeper:
+    """Starts the agent and, where it was killed or broke, starts it again; what it said of itself is final."""
+
+    def __init__(self, argv: Sequence[str], log: Path) -> None:
+        self._argv = tuple(argv)
+        self._log = log
+        self.why_gone = ""  # no agent comes any more, and why
+
+    async def keep(self) -> None:
+        died = ""
+        for _ in range(1 + AGENT_RESTARTS):
+            child = await proc.spawn(self._argv, wrap=DIES_WITH_US, keep_bytes=256 * 1024)
+            try:
+                ended = await child.wait()
+            except asyncio.CancelledError:
+                await asyncio.shield(child.stop())
+                raise
+            self._log.write_text(ended.text)
+            last = next((line for line in reversed(ended.text.splitlines()) if line.strip()), "")
+            died = f"the agent {ended.how_it_ended}{': ' if last else ''}{last[:300]} (see {self._log})"
+            if ended.exit_code in SAID_BY_ITSELF:
+                self.why_gone = died
+                return
+        self.why_gone = f"the agent died {1 + AGENT_RESTARTS} times; the last time {died.removeprefix('the agent ')}"
+
+
 async def _end_older_runs(server: serve.Server, name: str) -> None:
     """A try that was killed left its run open; it is cancelled, with the reason on record."""
     for run in await server.desk.views.runs(host=name):
-        if run.state not in CLOSED and run.state != RunState.FAILED:
+        if run.state not in CLOSED and not (run.state == RunState.FAILED and run.failed_stage == DISPATCH):
             because = wire.Because(reason="the try that began it was killed")
             await server.desk.progress.cancel(run.id, who=ME, because=because)
 
 
-async def _until_over(server: serve.Server, run_id: int, show: Show) -> None:
-    """Shows the run until it is over. Nobody comes to a hold here: it is released."""
+async def _until_over(server: serve.Server, run_id: int, show: Show, keeper: Keeper) -> None:
+    """Shows the run until it is over. Nobody comes to a hold here: it is released. Without an agent it is cancelled."""
     while True:
+        gone = keeper.why_gone  # before the look: what the agent did last is in it
         view = await server.desk.views.run(run_id)
         show(view, server.url)
         if view.state == RunState.FAILED_HOLDING:
@@ -225,6 +244,8 @@ async def _until_over(server: serve.Server, run_id: int, show: Show) -> None:
         elif view.state in CLOSED or view.state == RunState.FAILED:
             show(view, server.url)
             return
+        elif gone and view.state != RunState.REPORTING:
+            await server.desk.progress.cancel(run_id, who=ME, because=wire.Because(reason=gone))
         await asyncio.sleep(0.5)
 
 
