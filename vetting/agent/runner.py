@@ -27,7 +27,7 @@ from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
 from vetting.client import Client
 from vetting.clock import Clock
-from vetting.domain.ambient import judge_counters
+from vetting.domain.ambient import LIMITS_OF, judge_counters
 from vetting.domain.errors import ToolMissing
 from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
 from vetting.parsers.errors import ParseError
@@ -113,7 +113,7 @@ class Runner:
             counters = (*counters, *told)
             for event in events:
                 deps.find(event)
-        outcome = judged(outcome, self._noticed(deps), counters)
+        outcome = judged(outcome, self._noticed(deps), counters, LIMITS_OF.get(name))
         self.shelf.forget_lasting()  # it concluded; an agent that died before this left it for the next attempt
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
         whole = replace(
@@ -243,11 +243,16 @@ class Runner:
         return (*deps.findings, *kernel)
 
 
-def judged(outcome: Outcome, noticed: Sequence[Finding], counters: tuple[Counter, ...]) -> Outcome:
+def judged(
+    outcome: Outcome,
+    noticed: Sequence[Finding],
+    counters: tuple[Counter, ...],
+    limits: Mapping[str, float] | None = None,
+) -> Outcome:
     """The stage's conclusion in the light of what the machine said meanwhile. Nothing here makes an outcome better."""
     told = [*outcome.findings, *(finding for finding in noticed if finding not in outcome.findings)]
     critical = [finding for finding in told if finding.severity is Severity.CRITICAL]
-    moved = judge_counters((*outcome.counters, *counters))
+    moved = judge_counters((*outcome.counters, *counters), limits=limits)
     verdict, reason = outcome.verdict, outcome.reason
     if outcome.passed and critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""

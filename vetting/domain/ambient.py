@@ -43,6 +43,9 @@ class Rule:
 
 # A corrected error now and then is what ECC and PCIe replay are for; ten in one stage are no accident.
 CORRECTED_LIMIT = 10
+# A sound link may spoil one bit in 10^12 (IEEE 802.3), and switches send frames that some cards count as errors. Network
+# itself tolerates none on the cards that it measures; this is what a card may collect beside the other stages.
+STRAY_FRAMES = 10
 
 RULES: Mapping[str, Rule] = {
     # memory and processors
@@ -62,12 +65,12 @@ RULES: Mapping[str, Rule] = {
         words="correctable PCIe errors (AER)", blame=Blame.NOBODY, limit=CORRECTED_LIMIT, remark=False
     ),
     # network; missed and FIFO errors mean that the host was too busy to empty the ring, which a load may do to it
-    "rx_errors": Rule(words="receive errors"),
-    "rx_crc_errors": Rule(words="frames received with a bad checksum"),
-    "rx_frame_errors": Rule(words="frames received out of alignment"),
+    "rx_errors": Rule(words="receive errors", limit=STRAY_FRAMES),
+    "rx_crc_errors": Rule(words="frames received with a bad checksum", limit=STRAY_FRAMES),
+    "rx_frame_errors": Rule(words="frames received out of alignment", limit=STRAY_FRAMES),
     "rx_fifo_errors": Rule(words="receive FIFO overruns", blame=Blame.NOBODY),
     "rx_missed_errors": Rule(words="frames missed for want of buffers", blame=Blame.NOBODY),
-    "tx_errors": Rule(words="transmit errors"),
+    "tx_errors": Rule(words="transmit errors", limit=STRAY_FRAMES),
     "tx_aborted_errors": Rule(words="aborted transmissions"),
     "tx_carrier_errors": Rule(words="transmissions without carrier"),
     "tx_fifo_errors": Rule(words="transmit FIFO underruns", blame=Blame.NOBODY),
@@ -90,6 +93,21 @@ RULES: Mapping[str, Rule] = {
     "psus": Rule(words="power supplies", sense=Sense.SHRINKS),
     "pci_devices": Rule(words="PCI devices", sense=Sense.SHRINKS),
 }
+# Links still train while Inventory looks: carriers come and go, and the frames of that moment are lost.
+WIRE = frozenset(
+    {
+        "carrier_changes",
+        "rx_errors",
+        "rx_crc_errors",
+        "rx_frame_errors",
+        "tx_errors",
+        "tx_aborted_errors",
+        "tx_carrier_errors",
+    }
+)
+LIMITS_OF: Mapping[str, Mapping[str, float]] = {"Inventory": dict.fromkeys(sorted(WIRE), math.inf)}
+"""Stage -> limits that take the place of those of RULES."""
+
 _OF_CONTROLLER = re.compile(r"(?:mc\d+_)(corrected|uncorrected)(?:_no_dimm)?")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
-from vetting.domain.ambient import judge_counters
+from vetting.domain.ambient import LIMITS_OF, judge_counters
 from vetting.domain.coverage import SLACK_S, covered, tools_shown
 from vetting.domain.ledger import missing
 from vetting.domain.limits import applies, covers, unheard
@@ -65,7 +65,7 @@ def objections(outcome: Outcome, plan: Plan, witness: Witness) -> tuple[Objectio
     """Everything that speaks against a PASS or SKIP; empty for one that is believed, and for what claims neither."""
     if not outcome.passed:
         return ()
-    found = [*_boot(witness), *_artifacts(outcome, witness), *_accusations(outcome, witness), *_cells(outcome, plan)]
+    found = [*_boot(witness), *_artifacts(outcome, witness), *_accusations(outcome, plan.stage, witness), *_cells(outcome, plan)]
     if outcome.verdict is Verdict.SKIP:
         found += _us([f"{plan.stage} may not be skipped: {why}"] if (why := skip_refused(plan)) else [])
         return tuple(found)
@@ -143,14 +143,14 @@ def _artifacts(outcome: Outcome, witness: Witness) -> list[Objection]:
     return _us(texts)
 
 
-def _accusations(outcome: Outcome, witness: Witness) -> list[Objection]:
+def _accusations(outcome: Outcome, stage: str, witness: Witness) -> list[Objection]:
     """What was seen beside the stage's own judgement: breaches, critical findings, counters that grew."""
     findings = dict.fromkeys(
         f"{one.component}: {one.text}"
         for one in (*witness.findings, *outcome.findings)
         if one.severity is Severity.CRITICAL
     )
-    judged = judge_counters(outcome.counters)
+    judged = judge_counters(outcome.counters, limits=LIMITS_OF.get(stage))
     found = _host(f"limit broken: {text}" for text in witness.breaches) + _host(findings)
     if judged.verdict is Verdict.FAIL:
         found += _host([judged.reason])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vetting.domain.ambient import RULES, Blame, Sense, judge_counters
+from vetting.domain.ambient import LIMITS_OF, RULES, Blame, Sense, judge_counters
 from vetting.domain.outcome import Counter, Severity, Verdict
 
 
@@ -63,7 +63,8 @@ def test_a_part_that_went_away_accuses_the_host_and_one_that_came_does_not(name:
         ("aer_dev_nonfatal", Verdict.FAIL),
         ("aer_dev_correctable", None),
         ("oom_kill", Verdict.ERROR),
-        ("rx_errors", Verdict.FAIL),
+        ("rx_errors", None),
+        ("tx_carrier_errors", Verdict.FAIL),
         ("media_errors", Verdict.FAIL),
         ("core_throttle_count", None),
         ("sel_record_id", None),
@@ -82,6 +83,20 @@ def test_corrected_errors_accuse_only_in_numbers() -> None:
 def test_a_link_that_came_up_late_is_no_flap() -> None:
     assert judge_counters([counter("carrier_changes", 1, 2)]).verdict is None
     assert judge_counters([counter("carrier_changes", 1, 3)]).verdict is Verdict.FAIL
+
+
+def test_a_stray_frame_in_hours_is_told_and_a_bad_cable_accuses() -> None:
+    few, many = (judge_counters([counter("rx_crc_errors", 0, grown)]) for grown in (3, 300))
+    assert (few.verdict, [one.severity for one in few.findings]) == (None, [Severity.WARNING])
+    assert many.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", ["carrier_changes", "rx_errors", "tx_carrier_errors"])
+def test_links_that_train_while_inventory_looks_accuse_nobody(name: str) -> None:
+    grown = [counter(name, 0, 40, "nic:52:54:00:00:00:01")]
+    early = judge_counters(grown, limits=LIMITS_OF.get("Inventory"))
+    assert (early.verdict, [one.severity for one in early.findings]) == (None, [Severity.WARNING])
+    assert judge_counters(grown, limits=LIMITS_OF.get("CPUStress")).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("name", [*sorted(RULES), "a_stage's_own"])
@@ -108,7 +123,7 @@ def test_what_could_be_read_only_afterwards_is_a_warning() -> None:
 
 
 def test_a_counter_that_was_reset_is_judged_by_what_it_counted_since() -> None:
-    judged = judge_counters([counter("rx_errors", 100, 2)])
+    judged = judge_counters([counter("rx_errors", 100, 12)])
     assert judged.verdict is Verdict.FAIL
     assert "went back" in judged.findings[0].text
     assert judge_counters([counter("rx_errors", 100, 0)]).verdict is None
