@@ -98,6 +98,7 @@ class ClaimReply(Message, frozen=True, kw_only=True):
     permit_refused: str = ""  # why a stage that writes to disks gets none
     permit_key: str = ""  # hex of the Ed25519 public key that signed it
     heartbeat_s: float = HEARTBEAT_S
+    now_s: float = 0.0  # the clock by which permits are dated, seconds since the epoch
 
 
 class Progress(Message, frozen=True, kw_only=True):
@@ -133,6 +134,7 @@ class Command(Message, frozen=True, kw_only=True):
 class HeartbeatReply(Message, frozen=True, kw_only=True):
     state: str
     command: Command
+    now_s: float = 0.0  # as in ClaimReply
 
 
 class Result(Message, frozen=True, kw_only=True):

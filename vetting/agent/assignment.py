@@ -11,8 +11,21 @@ from vetting.parsers.errors import ParseError
 from vetting.stages.base import Job
 from vetting.wire import ClaimReply
 
+NEAR_S = 30.0  # between two clocks that agree
 
-def job_of(claim: ClaimReply, work: Work, *, live_image: bool, inventory: Inventory | None) -> Job:
+
+def ahead_s(there_s: float, here_s: float) -> float:
+    """Seconds from this machine's clock to the orchestrator's; 0 where it is near enough, or was not told (0).
+
+    A host whose clock battery died, or that keeps local time, must not find every permit not yet or no longer valid.
+    """
+    offset_s = there_s - here_s if there_s > 0 else 0.0
+    return float(round(offset_s)) if abs(offset_s) > NEAR_S else 0.0
+
+
+def job_of(
+    claim: ClaimReply, work: Work, *, live_image: bool, inventory: Inventory | None, clock_ahead_s: float = 0.0
+) -> Job:
     """Flags and permit are of this attempt, everything else of the run."""
     return Job(
         run_id=claim.run_id,
@@ -28,6 +41,7 @@ def job_of(claim: ClaimReply, work: Work, *, live_image: bool, inventory: Invent
         permit=work.permit,
         permit_key=claim.permit_key,
         permit_refused=work.permit_refused,
+        clock_ahead_s=clock_ahead_s,
         inventory=inventory,
     )
 

@@ -7,6 +7,7 @@ waited for, a result that was not taken is posted again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from vetting import wire
 from vetting.agent.activity import Activity
 from vetting.agent.arrival import claim_run, greet
-from vetting.agent.assignment import inventory_of, job_of
+from vetting.agent.assignment import ahead_s, inventory_of, job_of
 from vetting.agent.delivery import deliver
 from vetting.agent.heartbeat import Heartbeat
 from vetting.agent.hold import addresses
@@ -54,6 +55,7 @@ class Agent:
     hands: Hands
     orders: Orders = field(default_factory=Orders)
     _claim: wire.ClaimReply | None = None
+    _ahead_s: float = 0.0  # the orchestrator's clock before this machine's
     _sides: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self) -> int:
@@ -115,6 +117,7 @@ class Agent:
         if claim.inventory is not None and self.shelf.inventory() is None:
             self.shelf.save_inventory(claim.inventory)
         self._claim = claim
+        self._ahead_s = ahead_s(claim.now_s, time.time())
         self.client.token = claim.token
         self.client.outwait_strangers = True
         self.kept = Kept(
@@ -136,7 +139,7 @@ class Agent:
             self.clock,
             every_s=claim.heartbeat_s,
             dropped_samples=lambda: self.mux.dropped,
-            on_reply=lambda reply: self.orders.heard(reply.command),
+            on_reply=self._heard,
             say=self.logs.say,
         )
         sides: dict[str, Side] = {
@@ -147,6 +150,10 @@ class Agent:
         }
         keep = SideTasks(self.orders, self.logs, self.clock)
         self._sides = [asyncio.create_task(keep.going(name, side), name=name) for name, side in sides.items()]
+
+    def _heard(self, reply: wire.HeartbeatReply) -> None:
+        self._ahead_s = ahead_s(reply.now_s, time.time())
+        self.orders.heard(reply.command)
 
     # --- walking --------------------------------------------------------------------------------------------------
 
@@ -169,7 +176,13 @@ class Agent:
         self.activity.become("running", work.stage, work.attempt)
         self.logs.say(f"{work.stage}, attempt {work.attempt}, begins")
         assert self._claim is not None  # no work before the claim
-        job = job_of(self._claim, work, live_image=self.settings.live_image, inventory=self.shelf.inventory())
+        job = job_of(
+            self._claim,
+            work,
+            live_image=self.settings.live_image,
+            inventory=self.shelf.inventory(),
+            clock_ahead_s=self._ahead_s,
+        )
         running = asyncio.create_task(self.runner.run(work.stage, work.attempt, job))
         try:
             await self._mind(running, work)

@@ -114,7 +114,7 @@ def heartbeat(turn: Turn, run: RunRow, beat: wire.Heartbeat) -> wire.HeartbeatRe
     runs.change(run.id, heartbeat_at=turn.at, heartbeat=beat)
     turn.say("run.progress", run.id, doing=beat.doing, stage=beat.stage, attempt=beat.attempt,
              done=beat.progress.done, of=beat.progress.of, unit=beat.progress.unit)  # fmt: skip
-    return wire.HeartbeatReply(state=str(run.state), command=_command(turn, run, beat))
+    return wire.HeartbeatReply(state=str(run.state), command=_command(turn, run, beat), now_s=turn.at)
 
 
 def _command(turn: Turn, run: RunRow, beat: wire.Heartbeat) -> wire.Command:

@@ -304,6 +304,7 @@ def claim_reply(
         permit_refused=permit.why_not,
         permit_key=permit_key,
         heartbeat_s=turn.means.config.heartbeat.interval_s,
+        now_s=turn.at,
     )
 
 

@@ -39,6 +39,7 @@ class Job:
     override_flags: tuple[str, ...] = ()  # of this attempt: "wipe_probe", "accept_differences"
     permit: str = ""
     permit_key: str = ""
+    clock_ahead_s: float = 0.0  # of the orchestrator, whose clock the permit is dated by, before the host's
     permit_refused: str = ""  # why there is no permit although this stage writes to disks, in the orchestrator's words
     inventory: Inventory | None = None  # as found by this run's Inventory stage; None before it
 

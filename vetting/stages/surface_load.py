@@ -69,6 +69,7 @@ def behind_the_gate(deps: Deps, device: Device, asked: Asked, permit: str) -> li
     argv = ["--disk", device.path, "--permit", permit, "--permit-key", job.permit_key]
     argv += ["--run-id", str(job.run_id), "--host-id", job.host, "--cycles", str(asked.cycles)]
     argv += [*(("--sample", str(asked.sample_bytes)) if asked.sample_bytes else ())]
+    argv += [*((f"--clock-offset-s={job.clock_ahead_s:.0f}",) if job.clock_ahead_s else ())]
     return [*argv, "--heads-dir", mark.rpartition("/")[0] or "/", "--checkpoint", mark, "--stop-file", deps.stop_file]
 
 

@@ -12,6 +12,7 @@ from tests.fakes.hurry import HurriedClock
 from tests.fakes.orchestrator import TOKEN, orchestrating
 from vetting import wire
 from vetting.agent import cgroup
+from vetting.agent.assignment import ahead_s
 from vetting.agent.blame import component
 from vetting.agent.cgroup import Home, StageGroup, find_home, load_limit_bytes
 from vetting.agent.evidence import file_name
@@ -310,3 +311,8 @@ async def test_power_has_a_second_way(tmp_path: Path) -> None:
 )
 def test_names_of_evidence_are_never_paths(text: str, name: str) -> None:
     assert file_name(text) == name
+
+
+@pytest.mark.parametrize(("there_s", "ahead"), [(8000.0, 7000.0), (1010.0, 0.0), (200.0, -800.0), (0.0, 0.0)])
+def test_a_clock_that_is_wrong_is_known_from_the_answers(there_s: float, ahead: float) -> None:
+    assert ahead_s(there_s, 1000.0) == ahead

@@ -486,3 +486,10 @@ async def test_why_there_is_no_permit_is_the_stages_own_reason() -> None:
     outcome = await Storage().run(world(permit="", permit_refused="STOP is set"))
     assert outcome.verdict is Verdict.ERROR
     assert outcome.reason == "nothing was written: STOP is set"
+
+
+async def test_a_permit_is_held_against_the_clock_of_who_issued_it() -> None:
+    deps = world(clock_ahead_s=-3600.0)
+    await Storage().run(deps)
+    argv = next(argv for argv in deps.argvs() if argv[:3] == ("vetting", "surface", "scan"))
+    assert "--clock-offset-s=-3600" in argv
