@@ -36,15 +36,19 @@ class Dispatcher:
 
     async def once(self) -> None:
         """Dispatches what may go, and fails what has waited for its host longer than it may."""
-        active = await self._store.read(lambda: runs.in_states(tuple(ACTIVE)))
-        for run in sorted(active, key=lambda run: run.id):
-            if run.state is RunState.QUEUED and self._may_go(run, active):
-                if not await self._not_heard_yet(run):
-                    await self._progress.dispatch(run.id)
-            elif run.state in BEFORE_CLAIM and run.state is not RunState.QUEUED:
+        waiting, erasing = await self._store.read(
+            lambda: (runs.in_states(BEFORE_CLAIM), runs.count_erasing(ACTIVE - {RunState.QUEUED}))
+        )
+        for run in waiting:  # oldest first, so that whoever was dispatched just now counts for those behind
+            if run.state is RunState.QUEUED:
+                if self._may_go(run, erasing):
+                    erasing += not run.non_destructive
+                    if not await self._not_heard_yet(run):
+                        await self._progress.dispatch(run.id)
+            else:
                 await self._give_up_on(run)
 
-    def _may_go(self, run: RunRow, active: list[RunRow]) -> bool:
+    def _may_go(self, run: RunRow, erasing: int) -> bool:
         if run.non_destructive:
             return True
         if why := why_stopped(self._config):
@@ -53,12 +57,7 @@ class Dispatcher:
             self._said = why
             return False
         self._said = ""
-        ahead = [
-            other
-            for other in active
-            if not other.non_destructive and (other.state is not RunState.QUEUED or other.id < run.id)
-        ]
-        return len([other for other in ahead if other.id != run.id]) < self._limits.max_destructive
+        return erasing < self._limits.max_destructive
 
     async def _not_heard_yet(self, run: RunRow) -> bool:
         """Its reporter spoke long ago, and we were not there to hear it since: it is waited for."""

@@ -56,8 +56,8 @@ class Watchdog:
         """One look at every run that is in a stage of the agent's."""
 
         def look() -> list[tuple[RunRow, AttemptRow]]:
-            found = [(run, attempts.running(run.id)) for run in runs.in_states(IN_STAGE)]
-            return [(run, attempt) for run, attempt in found if attempt is not None]
+            current = attempts.all_running()
+            return [(run, current[run.id]) for run in runs.in_states(IN_STAGE) if run.id in current]
 
         now = self._clock.now()
         if now - self._began_at < HEARTBEATS_AFTER_RESTART * self._heartbeat_s:

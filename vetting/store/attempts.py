@@ -73,7 +73,12 @@ def close_attempt(
 
 def set_answer(run_id: int, stage: str, attempt: int, answer: wire.ResultReply, *, posted_digest: str) -> None:
     """What was answered to a result: a repeated result gets it again. Raises NotFound."""
-    if Attempt.update(answer=answer, posted_digest=posted_digest).where(_of(run_id, stage) & (Attempt.attempt == attempt)).execute() != 1:
+    if (
+        Attempt.update(answer=answer, posted_digest=posted_digest)
+        .where(_of(run_id, stage) & (Attempt.attempt == attempt))
+        .execute()
+        != 1
+    ):
         raise NotFound(f"run {run_id} has no attempt {attempt} at {stage}")
 
 
@@ -90,6 +95,11 @@ def latest(run_id: int, stage: str) -> AttemptRow | None:
 def running(run_id: int) -> AttemptRow | None:
     """The attempt that has not ended; there is at most one."""
     return _first(_rows((Attempt.run == run_id) & Attempt.ended_at.is_null()).order_by(Attempt.id.desc()))
+
+
+def all_running() -> dict[int, AttemptRow]:
+    """The attempts that have not ended, by run, in one query."""
+    return {found.run_id: found for found in (row(AttemptRow, record) for record in _rows(Attempt.ended_at.is_null()))}
 
 
 def attempts_of(run_id: int) -> list[AttemptRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +13,7 @@ import peewee
 from vetting.domain.errors import BadInput
 
 ZLIB_LEVEL = 6
+SHARED_TEXTS = 1024  # decoded values kept for each such column
 
 if TYPE_CHECKING:
     TextColumn = peewee.TextField[Any]
@@ -44,12 +46,14 @@ class JsonOf(TextColumn):
     A value that could not be read back (not-a-number turns into null) is refused when it is written: BadInput.
     """
 
-    def __new__(cls, kind: Any, **options: Any) -> JsonOf:
+    def __new__(cls, kind: Any, *, shared: bool = False, **options: Any) -> JsonOf:
         return super(TextColumn, cls).__new__(cls)
 
-    def __init__(self, kind: Any, **options: Any) -> None:
+    def __init__(self, kind: Any, *, shared: bool = False, **options: Any) -> None:
+        """`shared`: a frozen value that stands the same in many rows; the same text is the same object."""
         super().__init__(**options)
         self._decoder = msgspec.json.Decoder(kind)
+        self._decode = lru_cache(maxsize=SHARED_TEXTS)(self._decoder.decode) if shared else self._decoder.decode
 
     def db_value(self, value: object) -> str | None:
         if value is None:
@@ -62,7 +66,7 @@ class JsonOf(TextColumn):
         return raw.decode()
 
     def python_value(self, value: str | None) -> Any:
-        return None if value is None else self._decoder.decode(value)
+        return None if value is None else self._decode(value)
 
 
 class PackedOf(BlobColumn):

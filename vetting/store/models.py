@@ -60,7 +60,7 @@ class Run(Table):
     host = pw.ForeignKeyField(Host, backref="runs", on_delete="RESTRICT")
     host_name = pw.TextField()
     profile_name = pw.TextField()
-    profile: Any = JsonOf(Profile)
+    profile: Any = JsonOf(Profile, shared=True)
     non_destructive = pw.BooleanField()
     start_by = pw.TextField()
     requested_by = pw.TextField(default="")
@@ -87,8 +87,8 @@ class Run(Table):
     hold_addresses: Any = JsonOf(Texts)
     hold_public_key = pw.TextField(default="")
     hold_private_key = pw.TextField(default="")
-    spec: Any = JsonOf(ExpectedSpec)
-    expected_disks: Any = JsonOf(tuple[ExpectedDisk, ...])
+    spec: Any = JsonOf(ExpectedSpec, shared=True)
+    expected_disks: Any = JsonOf(tuple[ExpectedDisk, ...], shared=True)
     shortfalls: Any = JsonOf(Texts)
     scaled: Any = JsonOf(dict[str, Any])
 
@@ -134,7 +134,7 @@ class Attempt(Table):
 
     class Meta:
         table_name = "attempts"
-        indexes = ((("run", "stage", "attempt"), True),)
+        indexes = ((("run", "stage", "attempt"), True), (("ended_at",), False))
 
 
 class LateResult(Table):

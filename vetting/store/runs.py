@@ -112,6 +112,12 @@ def in_states(states: Collection[RunState]) -> list[RunRow]:
     return [row(RunRow, record) for record in query]
 
 
+def count_erasing(states: Collection[RunState]) -> int:
+    """How many runs in these states may write to disks."""
+    wanted = [str(state) for state in states]
+    return int(Run.select().where(Run.state.in_(wanted) & (Run.non_destructive == False)).count())  # noqa: E712 - SQL
+
+
 def active_run_of_host(host_id: int, states: Collection[RunState] = ACTIVE) -> RunRow | None:
     """The newest run of a host that is in one of `states`."""
     return next(iter(listing(host_id=host_id, states=states, limit=1)), None)

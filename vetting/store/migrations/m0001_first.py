@@ -110,7 +110,7 @@ def up(migrator: Any, db: pw.Database) -> None:
 
         class Meta:
             table_name = "attempts"
-            indexes = [(("run", "stage", "attempt"), True)]
+            indexes = [(("run", "stage", "attempt"), True), (("ended_at",), False)]
 
     class LateResult(Table):
         id = pw.AutoField()
