@@ -201,7 +201,7 @@ def _against(run: RunRow, message: wire.Claim) -> str:
     host = hosts.get(run.host_id)
     if conflicts := _conflicts(host, message.identity, writes=not run.non_destructive):
         return f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}"
-    disks = planning.disks_to_be_written(host.spec, non_destructive=run.non_destructive)
+    disks = planning.disks_to_be_written(run.spec, non_destructive=run.non_destructive)
     if not message.live_image and any(disk.kind == DISK for disk in disks):
         return (
             "this run erases disks, and its agent does not run in the live image (or a local disk is mounted there): "

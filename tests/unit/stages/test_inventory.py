@@ -244,7 +244,8 @@ async def test_gpus_are_found_without_a_driver_and_named_with_one(corpus: Path) 
 async def test_the_graphics_of_a_processor_are_no_gpu_but_a_card_of_the_same_maker_is() -> None:
     inside = ("0000:00:02.0", "VGA compatible controller [0300]", "Intel Corporation [8086]", "UHD [3e9a]")
     card = ("0000:51:00.0", "Display controller [0380]", "Intel Corporation [8086]", "Flex 170 [56c0]")
-    found = await inventory_of(metal.tools(TABLES, lspci=Says("lspci", stdout=pci(HBA, inside, card))))
+    amd = ("0000:0d:00.0", "VGA compatible controller [0300]", "AMD/ATI [1002]", "Raphael [164e]")
+    found = await inventory_of(metal.tools(TABLES, lspci=Says("lspci", stdout=pci(HBA, inside, amd, card))))
     assert [gpu.pci for gpu in found.gpus] == ["0000:51:00.0"]
 
 

@@ -29,6 +29,17 @@ CONSOLE_VENDORS = frozenset({"1a03", "102b", "18ca", "126f", "1013", "1234", "1b
 CONSOLE_DEVICES = frozenset({(AMD, "515e"), (AMD, "4752")})  # ES1000 and Rage XL on boards of the 2000s
 
 
+# Graphics inside AMD's processors, which stand behind a bridge of their own and not on bus 0 (pci.ids, vendor 1002): Raven
+# Ridge and Picasso, Renoir, Lucienne, Cezanne, Barcelo, Van Gogh, Rembrandt, Raphael, Mendocino, Phoenix, Hawk Point, Granite
+# Ridge, Strix, Strix Halo, Krackan.
+AMD_INSIDE = frozenset(
+    {
+        "15dd", "15d8", "1636", "164c", "1638", "15e7", "163f", "1681", "164e", "1506", "15bf", "15c8", "1900", "1901", "13c0",
+        "150e", "1586", "1114",
+    }
+)  # fmt: skip
+
+
 async def pci_devices(deps: Deps) -> tuple[PciDevice, ...]:
     """What stands on the PCI bus; nothing on a machine without one.
 
@@ -51,7 +62,7 @@ def _is_gpu(device: PciDevice) -> bool:
     vendor = device.vendor_code or ""
     if device.kind_code not in GPU_CLASSES or vendor in CONSOLE_VENDORS:
         return False
-    if (vendor, device.device_code) in CONSOLE_DEVICES:
+    if (vendor, device.device_code) in CONSOLE_DEVICES or (vendor == AMD and device.device_code in AMD_INSIDE):
         return False
     return not (vendor == INTEL and re.search(r"\b00:[0-9a-f]{2}\.[0-7]$", device.slot))  # part of the processor
 
