@@ -339,3 +339,14 @@ async def test_closing_the_pool_ends_every_server(pools: Callable[..., IperfPool
         assert pid is not None
         await gone(pid)
     assert pool.statuses() == []
+
+
+async def test_a_port_that_a_stranger_holds_is_passed_over_and_stays_in_the_pool() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        pool = IperfPool(ports=range(port, port + 1), bind="127.0.0.1", clock=SystemClock())
+        assert await pool.lease(1) == 0
+    try:
+        assert await pool.lease(1) == port
+    finally:
+        await pool.close()
