@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,15 @@ from vetting.client import Unreachable
 
 pytestmark = pytest.mark.machine
 needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ServeProcess]:
+    """Not started yet; killed at the end if it lives."""
+    server = ServeProcess(tmp_path)
+    yield server
+    if server.process is not None and server.process.returncode is None:
+        await server.kill()
 
 
 async def refused(server: ServeProcess, status: int = 1) -> str:
@@ -53,8 +62,7 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-async def test_a_port_in_use(tmp_path: Path) -> None:
-    server = ServeProcess(tmp_path)
+async def test_a_port_in_use(server: ServeProcess) -> None:
     with socket.create_server(("127.0.0.1", server.port)):
         said = await refused(server)
     assert f"cannot listen on 127.0.0.1 port {server.port}: Address already in use" in said
@@ -63,24 +71,22 @@ async def test_a_port_in_use(tmp_path: Path) -> None:
     assert await server.stop() == 0
 
 
-async def test_a_file_where_the_data_directory_should_be(tmp_path: Path) -> None:
+async def test_a_file_where_the_data_directory_should_be(server: ServeProcess, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    said = await refused(ServeProcess(tmp_path))
+    said = await refused(server)
     assert f"the data directory {tmp_path / 'data'} cannot be written" in said
     assert "server.data_dir" in said
 
 
 @needs_mounts
-async def test_a_data_directory_on_a_disk_mounted_read_only(tmp_path: Path) -> None:
-    server = ServeProcess(tmp_path)
+async def test_a_data_directory_on_a_disk_mounted_read_only(server: ServeProcess) -> None:
     with mounted(server.data, "size=1m", "ro"):
         said = await refused(server)
     assert "cannot be written (Read-only file system)" in said
 
 
 @needs_mounts
-async def test_a_database_on_a_disk_that_became_read_only(tmp_path: Path) -> None:
-    server = ServeProcess(tmp_path)
+async def test_a_database_on_a_disk_that_became_read_only(server: ServeProcess) -> None:
     with mounted(server.data, "size=16m"):
         await server.start()
         assert await server.stop() == 0
@@ -90,8 +96,7 @@ async def test_a_database_on_a_disk_that_became_read_only(tmp_path: Path) -> Non
 
 
 @needs_mounts
-async def test_a_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
-    server = ServeProcess(tmp_path)
+async def test_a_disk_that_is_full_at_the_start(server: ServeProcess) -> None:
     with mounted(server.data, "size=64k"):
         (server.data / "ballast").write_bytes(b"x" * 60 * 1024)
         said = await refused(server)
@@ -105,8 +110,7 @@ async def test_a_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
 
 
 @needs_mounts
-async def test_a_disk_that_fills_up_while_we_serve_is_told_and_got_over(tmp_path: Path) -> None:
-    server = ServeProcess(tmp_path)
+async def test_a_disk_that_fills_up_while_we_serve_is_told_and_got_over(server: ServeProcess) -> None:
     with mounted(server.data, "size=16m"):
         await server.start()
         async with server.operator() as operator:
@@ -124,8 +128,8 @@ async def test_a_disk_that_fills_up_while_we_serve_is_told_and_got_over(tmp_path
     assert "Traceback" not in server.log.read_text()
 
 
-async def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
-    server = await started_and_stopped(tmp_path)
+async def test_a_database_of_a_newer_version(server: ServeProcess) -> None:
+    await started_and_stopped(server)
     database = sqlite3.connect(server.data / "vetting.db")
     with database:
         database.execute("INSERT INTO schema_migration (name, applied) VALUES ('m9999_later', '2099-01-01 00:00:00')")
@@ -134,8 +138,8 @@ async def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     assert "m9999_later" in said
 
 
-async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    server = await started_and_stopped(tmp_path)
+async def test_a_file_that_is_no_database(server: ServeProcess) -> None:
+    await started_and_stopped(server)
     for part in server.data.glob("vetting.db*"):
         part.unlink()
     (server.data / "vetting.db").write_bytes(b"a letter to my aunt, quite long\n" * 500)
@@ -143,8 +147,8 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tls.crt", "tls.key", "permit.key"])
-async def test_a_key_that_cannot_be_read(tmp_path: Path, name: str) -> None:
-    server = await started_and_stopped(tmp_path)
+async def test_a_key_that_cannot_be_read(server: ServeProcess, name: str) -> None:
+    await started_and_stopped(server)
     (server.data / "keys" / name).write_text("no key at all\n")
     said = await refused(server)
     assert str(server.data / "keys" / name) in said
@@ -162,7 +166,7 @@ async def test_a_data_directory_that_another_orchestrator_serves(tmp_path: Path)
             assert await operator.get("/api/hosts", tuple[wire.HostView, ...]) == ()
 
 
-async def test_a_configuration_with_mistakes_starts_nothing(tmp_path: Path) -> None:
+def test_a_configuration_with_mistakes_starts_nothing(tmp_path: Path) -> None:
     server = ServeProcess(tmp_path)
     path = server.write_config()
     path.write_text("server:\n  prot: 8443\n  data_dir: here\n")
@@ -181,9 +185,7 @@ async def test_a_configuration_with_mistakes_starts_nothing(tmp_path: Path) -> N
     assert not server.data.exists()
 
 
-async def started_and_stopped(folder: Path) -> ServeProcess:
-    server = ServeProcess(folder)
+async def started_and_stopped(server: ServeProcess) -> None:
     await server.start()
     assert await server.stop() == 0
     server.log.unlink()
-    return server
