@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fakes.scripted_deps import Says, Text
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-RELEASES = ("debian12", "debian13")
+RELEASES = ("debian12", "ubuntu2404", "debian13")
 MIB = 1024 * 1024
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / "fixtures" / "tools"
-SYSTEMS = ("debian12", "debian13")
+SYSTEMS = ("debian12", "ubuntu2404", "debian13")
 
 
 @pytest.fixture(params=SYSTEMS)
 def system(request: pytest.FixtureRequest) -> str:
-    """Each test with recordings holds on those of both systems."""
+    """Each test with recordings holds on those of every system."""
     return str(request.param)
 
 

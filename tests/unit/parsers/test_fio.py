@@ -98,4 +98,7 @@ def test_nan_is_refused(joined: Recorded) -> None:
 
 
 def test_versions_are_read(recorded: Recorded, system: str) -> None:
-    assert fio.parse_version(recorded("fio/version")) == {"debian12": "3.33", "debian13": "3.39"}[system]
+    assert (
+        fio.parse_version(recorded("fio/version"))
+        == {"debian12": "3.33", "ubuntu2404": "3.36", "debian13": "3.39"}[system]
+    )

@@ -68,4 +68,7 @@ def test_a_sum_without_a_rate_is_an_error_and_no_nought(joined: Recorded) -> Non
 
 
 def test_versions_are_read(recorded: Recorded, system: str) -> None:
-    assert iperf3.parse_version(recorded("iperf3/version")) == {"debian12": "3.12", "debian13": "3.18"}[system]
+    assert (
+        iperf3.parse_version(recorded("iperf3/version"))
+        == {"debian12": "3.12", "ubuntu2404": "3.16", "debian13": "3.18"}[system]
+    )

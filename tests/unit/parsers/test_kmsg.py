@@ -158,7 +158,10 @@ def test_every_row_of_the_table_can_be_reached() -> None:
 @pytest.mark.parametrize("name", ["sr0", "fd0"])
 def test_an_empty_drive_of_a_bmc_accuses_nobody(name: str) -> None:
     """Inventory looks at all block devices, and each empty one answers with an I/O error."""
-    for line in (f"blk_update_request: I/O error, dev {name}, sector 0 op 0x0:(READ)", f"Buffer I/O error on dev {name}"):
+    for line in (
+        f"blk_update_request: I/O error, dev {name}, sector 0 op 0x0:(READ)",
+        f"Buffer I/O error on dev {name}",
+    ):
         event = kmsg.classify(line)
         assert event is not None
         assert event.severity is Severity.INFO

@@ -143,4 +143,7 @@ def test_a_self_test_in_progress() -> None:
 
 
 def test_versions_are_read(recorded: Recorded, system: str) -> None:
-    assert nvme.parse_version(recorded("nvme/version")) == {"debian12": "2.3", "debian13": "2.13"}[system]
+    assert (
+        nvme.parse_version(recorded("nvme/version"))
+        == {"debian12": "2.3", "ubuntu2404": "2.8", "debian13": "2.13"}[system]
+    )
