@@ -24,7 +24,8 @@ def result(turn: Turn, run: RunRow, posted: wire.Result, witness: Witness) -> tu
     """(answer, "") for a result that was taken, (None, why) for one that parked the run or came too late.
 
     The same result again gets the same answer again; another result for an attempt that was answered is a replay and no
-    repetition (the predecessor's agent replayed Inventory after the OOM killer, and every stage advanced). Nothing is raised here, for what was written must stay written.
+    repetition (the predecessor's agent replayed Inventory after the OOM killer, and every stage advanced). Nothing is
+    raised here, for what was written must stay written.
     """
     before = attempts.find(run.id, posted.stage, posted.attempt)
     digest = sha256(wire.encode(posted.outcome)).hexdigest()
@@ -151,12 +152,12 @@ def hold(turn: Turn, run: RunRow, message: wire.Hold, key_pair: tuple[str, str])
         run = turn.move(run, Event.HELD, why=message.reason[:500])
     if run.state is not RunState.FAILED_HOLDING:
         raise Conflict(f"run {run.id} is {run.state}, there is nothing to hold", state=str(run.state))
-    changes = {"hold_addresses": tuple(address[:64] for address in message.addresses[:16])}
     if not run.hold_public_key:
         private, public = key_pair
         runs.change(run.id, hold_private_key=private, hold_public_key=public)
-    runs.change(run.id, hold_addresses=changes["hold_addresses"])
-    turn.say("run.hold", run.id, addresses=list(changes["hold_addresses"]))
+    addresses = tuple(address[:64] for address in message.addresses[:16])
+    runs.change(run.id, hold_addresses=addresses)
+    turn.say("run.hold", run.id, addresses=list(addresses))
     run = runs.get(run.id)
     return wire.HoldReply(
         authorized_key=run.hold_public_key,

@@ -175,9 +175,7 @@ def claim(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
     if run.state not in (RunState.BOOTING, RunState.FAILED_HOLDING) or not runs.use_ticket(run.id, digest, now=turn.at):
         return _second_claim(turn, run, message)
     why_not = _against(run, message)
-    if (
-        why_not and run.state is RunState.FAILED_HOLDING
-    ):  # a held host that booted again, or another machine in its place
+    if why_not and run.state is RunState.FAILED_HOLDING:  # not the held host that booted again, but another machine
         turn.find(run, Severity.CRITICAL, "host", why_not, "claim")
         return run, ""
     token, token_hash = tokens.issue()
