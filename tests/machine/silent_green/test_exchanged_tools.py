@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 AT_ONCE = tuple(kind for kind in KINDS if "in time" not in kind)
-FEWER = ("true", "sleeper", "last week's output in time", "garbage", "suicide")
+FEWER = ("true", "last week's output in time", "suicide")
 FEW = ("true", "last week's output", "garbage")  # where the same question was put to the same tool at an earlier stage
 ABLE = "*--verifiable*|*--help*|*--version*"  # what it can do it still says truly; only its work is faked
 PATIENCE_S = 3.0  # of the agent with a program; the real ones need less in the short profile
