@@ -20,5 +20,7 @@ from vetting.stages.storage import Storage
 _ALL: tuple[Stage, ...] = (
     InventoryStage(), Firmware(), Smart(), CpuStress(), Storage(), Network(), Burn(), Gpu(), Psu(),
 )  # fmt: skip
-STAGES: dict[str, Stage] = {stage.name: stage for stage in sorted(_ALL, key=lambda stage: STAGE_ORDER.index(stage.name))}
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in sorted(_ALL, key=lambda stage: STAGE_ORDER.index(stage.name))
+}
 """The agent's stages by name, in order."""

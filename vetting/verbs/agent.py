@@ -19,14 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="holds the one-time boot ticket; never an argument, for all users can read those (or $VETTING_TICKET)",
     )  # fmt: skip
     parser.add_argument("--run", default="", help="number of the run, for the log")
-    parser.add_argument("--state-dir", default="/run/vetting", help="keeps token and traces for a restart within this boot")
+    parser.add_argument(
+        "--state-dir", default="/run/vetting", help="keeps token and traces for a restart within this boot"
+    )
     parser.add_argument("--root", default="/", help="where /proc and /sys are read")
     parser.add_argument(
         "--on-end", choices=("exit", "poweroff"), default="",
         help="what an order to shut down or reboot does; power only in the live image, where it is the default",
     )  # fmt: skip
     parser.add_argument(
-        "--protect", action="store_true", help="ask the kernel to spare the agent when memory runs out (live image: always)"
+        "--protect",
+        action="store_true",
+        help="ask the kernel to spare the agent when memory runs out (live image: always)",
     )
 
 
