@@ -178,6 +178,10 @@ class Client:
 
         return await self._until_answered(path, put)
 
+    async def wait(self) -> None:
+        """A moment, before something is tried again that must not be sent as it was."""
+        await self._clock.sleep(self._first_wait_s)
+
     async def _until_answered(self, path: str, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
         pause = waits(self._random, self._first_wait_s, self._longest_wait_s)
         while True:

@@ -15,7 +15,7 @@ from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
 from vetting.orchestrator.moves import Turn, inventory_in
 from vetting.orchestrator.witness import Witness
-from vetting.store import artifacts, attempts, cells, differences, findings, measurements, thresholds
+from vetting.store import artifacts, attempts, cells, differences, findings, measurements, samples, thresholds
 from vetting.store import firmware as snapshots
 from vetting.store.rows import AttemptRow, RunRow
 
@@ -73,8 +73,10 @@ def _record(turn: Turn, run: RunRow, attempt: AttemptRow, witness: Witness) -> e
         posting_boot_id=run.boot_id,  # another boot never gets this far
         longest_silence_s=max(witness.longest_silence_s, turn.at - witness.last_beat_at),
         silence_limit_s=float(run.profile.lost_after_s),
-        listened_s=None if witness.whole else turn.at - witness.opened_at,
-        series=dict(witness.series),
+        listened_s=None
+        if witness.whole or _short(turn, attempt)
+        else max(turn.at - witness.opened_at, evidence.LISTEN_S),
+        series=dict(witness.series) if witness.whole or _short(turn, attempt) else _recorded(turn, run, attempt),
         artifacts={
             row.name: ArtifactRef(
                 name=row.name, media_type=row.media_type, sha256=row.sha256, size_bytes=row.size_bytes
@@ -92,6 +94,18 @@ def _record(turn: Turn, run: RunRow, attempt: AttemptRow, witness: Witness) -> e
             for one in findings.findings_of(run.id, attempt.stage, attempt.attempt)
         ),
     )
+
+
+def _short(turn: Turn, attempt: AttemptRow) -> bool:
+    """Too short for silence to mean anything."""
+    return turn.at - attempt.started_at < evidence.LISTEN_S
+
+
+def _recorded(turn: Turn, run: RunRow, attempt: AttemptRow) -> dict[str, int]:
+    """Samples of each series in the attempt, from the database: an orchestrator that came back in its middle heard but the
+    rest of them."""
+    window = samples.stats(run.id, t0_ms=int(attempt.started_at * 1000), t1_ms=int(turn.at * 1000) + 1)
+    return {name: one.count for name, one in window.items()}
 
 
 def record(turn: Turn, run: RunRow, attempt: AttemptRow, judged: Judged) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from tests.fakes import honest
@@ -11,6 +12,7 @@ from tests.unit.orchestrator.conftest import World
 from vetting import wire
 from vetting.domain.errors import Conflict, NotAllowed, StageMismatch
 from vetting.domain.hostspec import ExpectedDisk, Identity
+from vetting.domain.inventory import Sensor
 from vetting.domain.outcome import Outcome, Verdict
 from vetting.domain.states import RunState
 from vetting.orchestrator.watchdog import Watchdog
@@ -215,6 +217,41 @@ async def test_a_dead_disk_holds_a_run_that_would_write_and_says_what_to_do(worl
     why = (await world.run(reply.run_id)).reason
     assert "D1" in why
     assert "spec" in why and "non-destructive" in why
+
+
+@pytest.mark.parametrize(("heard", "verdict"), [(True, "PASS"), (False, "ERROR")])
+async def test_after_our_restart_heat_is_looked_up_in_the_records_and_not_taken_on_trust(
+    world: World, heard: bool, verdict: str
+) -> None:
+    """We came back in the last second of a load: what its sensors said before is in the database, or it never was."""
+    name = "temp.coretemp.package-id-0"
+    sensor = Sensor(series=name, unit="C", source="/sys/class/hwmon/hwmon0/temp1_input")
+    found = msgspec.to_builtins(replace(honest.INVENTORY, sensors=(sensor,)))
+    run_id = await world.begun()
+    await world.post(run_id, "Inventory", outcome=honest.outcome("Inventory", data={"inventory": found}))
+    for stage in ("Firmware", "SMART"):
+        await world.post(run_id, stage)
+    for seq in range(8):
+        world.clock.pass_s(5)
+        await world.beat(run_id)
+        samples = (wire.Sample(0, 0, 50.0),) if heard else ()
+        batch = wire.SensorBatch(
+            boot_id=world.boot_id, seq=seq, stage="CPUStress", now_ms=0, names=(name,), units=("C",), samples=samples
+        )
+        await world.intake.samples(run_id, batch)
+    world.means.witnesses._runs.clear()  # as a restart does
+    await world.beat(run_id)
+    reply = await world.post(run_id, "CPUStress")
+    assert reply.verdict == verdict, reply.objections
+    assert heard or name in reply.objections[0]
+
+
+async def test_a_short_stage_is_believed_after_our_restart(world: World) -> None:
+    run_id = await world.begun()
+    await world.reach(run_id, "CPUStress")
+    world.means.witnesses._runs.clear()
+    await world.beat(run_id)
+    assert (await world.post(run_id, "CPUStress")).verdict == "PASS"
 
 
 async def test_the_hold_key_is_in_nothing_that_leaves(world: World) -> None:
