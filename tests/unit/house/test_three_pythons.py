@@ -147,6 +147,20 @@ def test_a_missing_program_without_root_prints_what_to_install(stranger: Path) -
         assert re.search(r"sudo apt-get update && sudo apt-get install --yes .* git .*shellcheck", told.stderr)
 
 
+def test_what_root_made_in_the_checkout_of_another_belongs_to_that_one(stranger: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch()
+    for name in ("vetting", "tests", "tools", "build", ".venv/bin"):
+        (stranger / name).mkdir(parents=True)
+    (stranger / ".venv/bin/python").symlink_to(elsewhere)
+    os.chown(stranger, 65534, 65534)
+    told = subprocess.run([stranger / "build.sh", "clean"], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert not (stranger / "build").exists()
+    assert {path.lstat().st_uid for path in stranger.rglob("*")} == {65534}
+    assert elsewhere.stat().st_uid == 0, "what a link points to is not in the checkout"
+
+
 @pytest.mark.parametrize("words", [["nonsense"], ["test", "nonsense"], ["image"], []])
 def test_a_command_that_there_is_not_is_status_2_and_says_what_there_is(repository: Path, words: list[str]) -> None:
     told = subprocess.run([repository / "build.sh", *words], capture_output=True, text=True)
