@@ -64,11 +64,8 @@ need_root() {
 
 # What root made in somebody's checkout belongs to the owner, who goes on without root: builds, tests, cleans.
 hand_back() {
-    local owner
-    ((EUID == 0)) || return 0
-    owner=$(stat -c %u:%g "$here")
-    if [[ $owner == 0:* ]]; then return; fi
-    find "$here" -xdev -user 0 -exec chown --no-dereference "$owner" {} +
+    if ((EUID != 0)) || [[ -O $here ]]; then return; fi
+    find "$here" -xdev -user 0 -exec chown --no-dereference "$(stat -c %u:%g "$here")" {} +
 }
 
 # Packages of the given program:package words whose program is not here, each once.
@@ -190,6 +187,7 @@ do_try() {
     export SHIV_ROOT=$here/build/unpacked
     "$python" "$zipapp" --version >/dev/null # unpacks it
     hand_back
+    [[ -O $here ]] || export PYTHONDONTWRITEBYTECODE=1
     exec "$python" "$zipapp" try "$@"
 }
 
