@@ -31,7 +31,9 @@ async def deliver(
         if (evidence.parent / "sent" / artifact.name).exists():
             continue  # taken while the stage ran
         await _upload(client, logs, result, artifact.name, artifact.media_type, evidence / artifact.name)
-    while not await mux.flush(client):  # what was measured goes before what was concluded from it, also after an absence
+    while not await mux.flush(
+        client
+    ):  # what was measured goes before what was concluded from it, also after an absence
         await client.wait()
     await logs.flush(client)
     why: Refusal | None = None

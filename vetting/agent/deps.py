@@ -28,7 +28,9 @@ from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
 from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
 
 PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
-OUTPUT_BYTES = 16 * 1024 * 1024  # of one program: stress-ng tells of each of 10,000 workers, and one untold is not believed
+OUTPUT_BYTES = (
+    16 * 1024 * 1024
+)  # of one program: stress-ng tells of each of 10,000 workers, and one untold is not believed
 MAX_ARTIFACTS = 500
 EVIDENCE_BYTES = (
     128 * 1024 * 1024

@@ -46,7 +46,7 @@ async def one_error_shape(
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception:
-        log.exception("a call failed: %s %s", request.method, request.path)
+        log.exception("a call failed: %s %r", request.method, request.path[:200])
         return error_response(500, "internal", "something went wrong here; the server's log has it; try again later")
 
 
@@ -114,7 +114,7 @@ class Door:
             return message  # a body that reads the same when it is written again holds nothing that we do not know
         if extra := wire.unknown_fields(raw, message):
             log.warning(
-                "%s %s: fields we do not know were ignored: %s", route.method, route.path, ", ".join(extra)[:500]
+                "%s %s: fields we do not know were ignored: %r", route.method, route.path, ", ".join(extra)[:500]
             )
         return message
 

@@ -45,6 +45,11 @@ async def remove_host(desk: Desk, call: Call, message: wire.Because) -> wire.Bec
     return message
 
 
+async def relearn_host(desk: Desk, call: Call, message: wire.Because) -> wire.HostView:
+    await desk.people.relearn_host(call.path["host"], who=call.caller.name, why=message.reason)
+    return await desk.views.host(call.path["host"])
+
+
 async def reporter_token(desk: Desk, call: Call, message: wire.Because) -> wire.TokenShown:
     return wire.TokenShown(token=await desk.people.issue_reporter_token(call.path["host"], who=call.caller.name))
 
@@ -126,6 +131,10 @@ ROUTES = (
     _read(HOST, "One host, by name.", show_host, wire.HostView),
     _change("PUT", HOST, "Change a host.", edit_host, wire.HostEdit, wire.HostView),
     _change("DELETE", HOST, "Remove a host that has no active run.", remove_host, wire.Because, wire.Because),
+    _change(
+        "POST", f"{HOST}/relearn", "Forget a machine's identity after a repair; the next claim is learned from.",
+        relearn_host, wire.Because, wire.HostView,
+    ),
     _change(
         "POST", f"{HOST}/reporter-token", "A new token for the host's reporter; shown once.",
         reporter_token, wire.Because, wire.TokenShown,

@@ -65,7 +65,12 @@ def objections(outcome: Outcome, plan: Plan, witness: Witness) -> tuple[Objectio
     """Everything that speaks against a PASS or SKIP; empty for one that is believed, and for what claims neither."""
     if not outcome.passed:
         return ()
-    found = [*_boot(witness), *_artifacts(outcome, witness), *_accusations(outcome, plan.stage, witness), *_cells(outcome, plan)]
+    found = [
+        *_boot(witness),
+        *_artifacts(outcome, witness),
+        *_accusations(outcome, plan.stage, witness),
+        *_cells(outcome, plan),
+    ]
     if outcome.verdict is Verdict.SKIP:
         found += _us([f"{plan.stage} may not be skipped: {why}"] if (why := skip_refused(plan)) else [])
         return tuple(found)

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedSpec
+from vetting.domain.outcome import Severity
 from vetting.domain.thresholds import Op, Threshold
 
 SERIES_FAMILIES = ("temp", "power", "volt", "curr", "fan", "clock", "net", "disk", "cpu", "memory", "gpu", "psu")
@@ -242,6 +243,23 @@ def seeded(shared: Iterable[Threshold], spec: ExpectedSpec) -> tuple[Threshold, 
 
 
 _PIECE = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)
+
+
+HOTTEST_LIMIT_C = 110.0  # no server part is healthy above it; a limit beyond is none
+
+
+def weaknesses(thresholds: Iterable[Threshold]) -> tuple[str, ...]:
+    """What these thresholds let pass that no vetting may, in words: heat that no required, critical limit watches."""
+    watched = any(
+        row.required
+        and row.severity is Severity.CRITICAL
+        and not row.stages
+        and row.op in (Op.AT_MOST, Op.BELOW)
+        and row.limit <= HOTTEST_LIMIT_C
+        and covers(row, "temp.any.sensor")
+        for row in thresholds
+    )
+    return () if watched else ("no critical limit was set on the temperatures (temp.*)",)
 
 
 def could_match(glob: str, prefix: str) -> bool:

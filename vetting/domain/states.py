@@ -41,7 +41,7 @@ class Event(StrEnum):
     BOOT_REQUESTED = "boot script requested"
     DISPATCH_FAILED = "dispatch failed"
     AGENT_CLAIMED = "agent claimed"
-    CLAIM_REFUSED = "claim refused"  # the host is not the one on record
+    CLAIM_REFUSED = "claim refused"  # not the host on record, or a second agent
     STAGE_PASSED = "stage passed"
     STAGE_FAILED = "stage failed"
     STAGE_MISMATCH = "stage mismatch"
@@ -122,6 +122,7 @@ def _table() -> dict[tuple[RunState, Event], Target]:
         moves[state, Event.STAGE_MISMATCH] = RunState.FAILED_HOLDING
         moves[state, Event.DEADLINE_PASSED] = RunState.FAILED
         moves[state, Event.REBOOTED_UNEXPECTEDLY] = RunState.FAILED_HOLDING
+        moves[state, Event.CLAIM_REFUSED] = RunState.FAILED_HOLDING  # a second agent came with the used ticket
         moves[state, Event.HOST_LOST] = RunState.FAILED
         moves[state, Event.OPERATOR_CANCELLED] = RunState.CANCELLED
     return moves

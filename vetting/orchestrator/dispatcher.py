@@ -37,7 +37,10 @@ class Dispatcher:
     async def once(self) -> None:
         """Dispatches what may go, and fails what has waited for its host longer than it may."""
         waiting, erasing = await self._store.read(
-            lambda: (runs.in_states(BEFORE_CLAIM), runs.count_erasing(ACTIVE - {RunState.QUEUED}))
+            lambda: (
+                runs.in_states(BEFORE_CLAIM),
+                runs.count_erasing(ACTIVE - {RunState.QUEUED, RunState.FAILED_HOLDING}),
+            )
         )
         for run in waiting:  # oldest first, so that whoever was dispatched just now counts for those behind
             if run.state is RunState.QUEUED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vetting.domain.limits import covers, unheard
+from vetting.domain.limits import covers, unheard, weaknesses
 from vetting.domain.outcome import Finding, Verdict
 from vetting.domain.profiles import Unobserved
 from vetting.domain.verdict import AttemptRecord, Override, RunVerdict, judge_run
@@ -101,7 +101,7 @@ def _attempts(records: Records) -> Iterator[AttemptRecord]:
 
 def _remarks(records: Records, series: Sequence[str]) -> Iterator[str]:
     """What only the records know and what nobody may call vetted with."""
-    told = [str(text) for text in records.run.scaled.get("remarks", ())]
+    told = [str(text) for text in records.run.scaled.get("remarks", ())] + [*weaknesses(records.thresholds)]
     yield from told
     for disk in records.run.expected_disks:
         if disk.kind == "scratch":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from vetting import wire
 from vetting.clock import Clock
-from vetting.domain.errors import BadInput, TooLarge
+from vetting.domain.errors import BadInput, Conflict, TooLarge
 from vetting.domain.limits import Breach, BreachChange, BreachEvent, Judge, applies, covers
 from vetting.domain.states import CLOSED
 from vetting.domain.thresholds import Threshold
@@ -26,6 +26,7 @@ from vetting.store.rows import BreachRow, RunRow
 
 MAX_TEXT = 4000  # characters of one log line
 MAX_NAME = 120
+EVIDENCE_MAY_FOLLOW_S = 600.0  # of an attempt that ended without its agent: cancelled, past its deadline, interrupted
 MAX_UNIT = 20
 DISK_CHUNK_BYTES = 256 * 1024
 
@@ -174,6 +175,8 @@ class Intake:
         )
         if known is None:
             raise BadInput(f"run {run_id} has no attempt {attempt} at {stage[:40]}")
+        if known.ended_at is not None and self._clock.now() - known.ended_at > EVIDENCE_MAY_FOLLOW_S:
+            raise Conflict(f"attempt {attempt} at {stage} has ended; nothing is added to its evidence any more")
         with self._room.receive(run_id, used_bytes=used_bytes) as incoming:
             async for part in _in_parts(body):
                 if incoming.size_bytes + len(part) > max_bytes:

@@ -74,6 +74,17 @@ class People:
 
         await self._write(act)
 
+    async def relearn_host(self, name: str, *, who: str, why: str) -> None:
+        """Forgets what the machine told of itself: the next claim is believed as a first one, and learned from."""
+        if not why.strip():
+            raise BadInput("say why the machine's identity has changed (--reason): it is kept in the audit log")
+
+        def act(now: float) -> None:
+            hosts.edit(_named(name).id, identity=None, identity_source="")
+            audit.add(at=now, who=who, what="host.relearn", target=name, why=why)
+
+        await self._write(act)
+
     async def issue_reporter_token(self, name: str, *, who: str) -> str:
         """A new token for the host's reporter; the old one ends."""
         token, token_hash = tokens.issue()

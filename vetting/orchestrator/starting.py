@@ -198,7 +198,10 @@ def _against(run: RunRow, message: wire.Claim) -> str:
         return ""
     host = hosts.get(run.host_id)
     if conflicts := _conflicts(host, message.identity, writes=not run.non_destructive):
-        return f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}"
+        return (
+            f"this machine is not {host.name} as we know it: {'; '.join(conflicts)}. Is it {host.name} with a new board or "
+            f"card, then `vetting host relearn {host.name}`, cancel this run and start again"
+        )
     disks = planning.disks_to_be_written(run.spec, non_destructive=run.non_destructive)
     if not message.live_image and any(disk.kind == DISK for disk in disks):
         return (
@@ -263,6 +266,10 @@ def _second_claim(turn: Turn, run: RunRow, message: wire.Claim) -> tuple[RunRow,
         text = "a second agent presented the used boot ticket of this run and was refused"
         if not any(one.text == text for one in findings.findings_of(run.id)):
             turn.find(run, Severity.CRITICAL, "host", text, "claim")
+        if run.state in IN_STAGE:  # which of the two is the host nobody can tell from here: a person has to look
+            if (open_attempt := attempts.running(run.id)) is not None:
+                turn.close_attempt(run, open_attempt, Verdict.INTERRUPTED, text)
+            turn.park(run, Event.CLAIM_REFUSED, run.stage, text)
         return run, ""
     fresh = run.ticket_expires_at is not None and turn.at < run.ticket_expires_at
     unheard = run.heartbeat is None or run.heartbeat.boot_id != message.boot_id

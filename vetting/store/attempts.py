@@ -10,6 +10,7 @@ from vetting.domain.outcome import Outcome, Verdict
 from vetting.store.models import Attempt, LateResult
 from vetting.store.rows import AttemptRow, LateResultRow, row
 
+MOST_LATE = 50
 _ALL_BUT_OUTCOME = [part for part in Attempt._meta.sorted_fields if part.name != "outcome"]
 
 
@@ -121,7 +122,9 @@ def outcomes_of(run_id: int) -> dict[tuple[str, int], Outcome]:
 
 
 def keep_late(run_id: int, *, now: float, stage: str, attempt: int, boot_id: str, why: str, outcome: Outcome) -> None:
-    """A result that nobody waited for: kept for the report, never counted."""
+    """A result that nobody waited for: kept for the report, never counted. Of one run the first MOST_LATE are kept."""
+    if LateResult.select().where(LateResult.run == run_id).count() >= MOST_LATE:
+        return
     LateResult.insert(
         run=run_id, at=now, stage=stage, attempt=attempt, boot_id=boot_id, why=why, outcome=outcome
     ).execute()

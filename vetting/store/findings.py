@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vetting.domain.outcome import Finding
+from vetting.domain.outcome import Finding, Severity
 from vetting.store.models import FindingRecord
 from vetting.store.rows import FindingRow, row
+
+MOST = 2000
 
 
 def add(run_id: int, stage: str, attempt: int, findings: Iterable[Finding], *, at: float) -> int:
     """Adds those that this attempt does not have yet (a host sends them at once, and again in its outcome).
 
-    Returns how many were new.
+    Returns how many were new. A host that never stops telling is cut off: after MOST of one attempt nothing but critical
+    ones are kept, and of those as many again, which is more than enough to fail it.
     """
     known = {(one.severity, one.component, one.source, one.text) for one in findings_of(run_id, stage, attempt)}
     added = 0
     for one in findings:
         key = (one.severity, one.component, one.source, one.text)
-        if key in known:
+        if key in known or len(known) >= (2 * MOST if one.severity is Severity.CRITICAL else MOST):
             continue
         known.add(key)
         added += 1

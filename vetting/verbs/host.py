@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, does in (
         ("list", "all hosts"), ("show", "one host"), ("add", "add a host"), ("edit", "change a host"),
         ("remove", "remove a host without an active run"), ("token", "a new token for the host's reporter"),
+        ("relearn", "forget a host's identity after its board or card was replaced"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
         add_connection(one)
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--mac", action="append", help="a MAC address; may be given again")
             one.add_argument("--note", help="a line for people")
             one.add_argument("--spec", type=Path, metavar="FILE", help="expected spec, YAML")
-        if name == "remove":
+        if name in ("remove", "relearn"):
             one.add_argument("--reason", default="", help="kept in the audit log")
 
 
@@ -67,6 +68,8 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
         return await client.change("PUT", path, _edit(args, known), wire.HostView)
     if args.what == "remove":
         return await client.change("DELETE", path, wire.Because(reason=args.reason), wire.Because)
+    if args.what == "relearn":
+        return await client.call(f"{path}/relearn", wire.Because(reason=args.reason), wire.HostView)
     return await client.call(f"{path}/reporter-token", wire.Because(), wire.TokenShown)
 
 

@@ -82,4 +82,7 @@ async def test_no_stand_in_for_one_tool_comes_out_green(disk: ScratchDisk, serve
     outcome = await Burn().run(deps_for(disk, server, 2, path, limit_s=5))
     wrong = {cell.component for cell in outcome.cells if not cell.verdict.passed}
     assert outcome.verdict is Verdict.ERROR, outcome.reason
-    assert wrong >= PARTS[tool]
+    parts = PARTS[tool]
+    if kind == "last week's output in time":  # cores that others keep busy can hide it from the part cpu, from no other
+        parts = parts - {"cpu"}
+    assert wrong >= parts

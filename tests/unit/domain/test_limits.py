@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from vetting.domain import limits
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedSpec
-from vetting.domain.limits import Breach, BreachChange, Judge, could_match, covers, seeded, unheard
+from vetting.domain.limits import Breach, BreachChange, Judge, could_match, covers, seeded, unheard, weaknesses
+from vetting.domain.outcome import Severity
 from vetting.domain.thresholds import Op, Threshold
 
 HOT = Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0, hold_samples=3)
@@ -210,3 +211,21 @@ def test_a_glob_that_can_match_no_series_of_a_family_is_told_apart(glob: str, ca
 def test_a_glob_that_matches_a_name_is_never_called_impossible(glob: str, name: str) -> None:
     if fnmatchcase(name, glob):
         assert could_match(glob, "temp.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "weak"),
+    [
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0),), False),
+        ((), True),
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=150.0),), True),
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=math.nan),), True),
+        ((Threshold(series="temp.*", op=Op.AT_LEAST, limit=95.0),), True),
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0, required=False),), True),
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0, severity=Severity.WARNING),), True),
+        ((Threshold(series="temp.*", op=Op.AT_MOST, limit=95.0, stages=("PSU",)),), True),
+        ((Threshold(series="temp.coretemp.*", op=Op.AT_MOST, limit=95.0),), True),
+    ],
+)
+def test_thresholds_that_watch_no_heat_are_named(rows: tuple[Threshold, ...], weak: bool) -> None:
+    assert bool(weaknesses(rows)) is weak

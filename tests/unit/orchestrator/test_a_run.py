@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from vetting.domain.errors import BadInput, Conflict, IllegalMove, NotAllowed, S
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
 from vetting.domain.outcome import Finding, Outcome, Severity, Verdict, Work
 from vetting.domain.states import RunState
-from vetting.store import audit, findings, runs, tokens
+from vetting.store import attempts, audit, findings, runs, tokens
 
 
 async def test_an_honest_host_walks_all_eleven_stages_and_completes(world: World) -> None:
@@ -176,7 +177,59 @@ async def test_a_ticket_opens_once_and_a_second_agent_is_refused_and_told_of(wor
         await world.claim(ticket, boot_id="a-rogue-boot")
     found = await world.store.read(lambda: findings.findings_of(run_id))
     assert [one.severity for one in found] == [Severity.CRITICAL]
-    assert (await world.post(run_id, "Inventory")).verdict == "FAIL"  # the alarm holds the run
+    run = await world.run(run_id)
+    assert (run.state, run.failed_stage) == (RunState.FAILED_HOLDING, "Inventory")
+    assert (await world.beat(run_id, "running", stage="Inventory", attempt=1)).command.cmd == "cancel_stage"
+    await world.progress.retry(run_id, who="ann", because=wire.Because())  # she looked, and it is the right machine
+    assert (await world.post(run_id, "Inventory", attempt=2)).verdict == "PASS"
+
+
+async def test_a_host_with_a_new_board_is_let_in_once_a_person_said_so(world: World) -> None:
+    first = await world.begun()
+    await world.progress.cancel(first, who="ann", because=wire.Because())
+    repaired = Identity(smbios_uuid="11111111-2222-4333-8444-555555555555", macs=(honest.MAC,), disk_serials=("D1",))
+    held = await world.claim((await world.started()).ticket, identity=repaired)
+    assert held.holding
+    assert "vetting host relearn honest" in (await world.run(held.run_id)).reason
+    with pytest.raises(BadInput, match="--reason"):
+        await world.people.relearn_host("honest", who="ann", why=" ")
+    await world.people.relearn_host("honest", who="ann", why="new main board")
+    await world.progress.cancel(held.run_id, who="ann", because=wire.Because())
+    assert not (await world.claim((await world.started()).ticket, identity=repaired)).holding
+
+
+async def test_late_results_of_a_run_are_kept_up_to_a_number(world: World) -> None:
+    run_id = await world.begun()
+    await world.progress.cancel(run_id, who="ann", because=wire.Because())
+    for number in range(attempts.MOST_LATE + 5):
+        with pytest.raises(StageMismatch):
+            await world.post(run_id, "Burn", attempt=number)
+    assert len(await world.store.read(lambda: attempts.late_results_of(run_id))) == attempts.MOST_LATE
+
+
+async def test_a_flood_of_findings_is_cut_and_a_critical_one_still_gets_through(world: World) -> None:
+    run_id = await world.begun()
+    flood = tuple(
+        Finding(severity=Severity.INFO, component="host", text=f"noise {n}", source="k")
+        for n in range(findings.MOST + 9)
+    )
+    worst = Finding(severity=Severity.CRITICAL, component="cpu:1", text="machine check", source="k")
+    added = await world.store.write(lambda: findings.add(run_id, "Inventory", 1, (*flood, worst), at=1.0))
+    assert added == findings.MOST + 1
+    assert (await world.post(run_id, "Inventory")).verdict == "FAIL"
+
+
+async def test_evidence_of_an_attempt_that_ended_long_ago_is_not_added_to(world: World) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"late"
+
+    run_id = await world.begun()
+    await world.post(run_id, "Inventory")
+    world.clock.pass_s(601)
+    with pytest.raises(Conflict, match="has ended"):
+        await world.intake.artifact(
+            run_id, stage="Inventory", attempt=1, name="x", sha256="", media_type="text/plain", body=body(), max_bytes=9
+        )
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense", "x" * 4000])

@@ -90,6 +90,17 @@ async def test_so_many_destructive_runs_at_a_time_and_the_others_wait(world: Wor
     assert await world.state(run_ids[1]) is RunState.WAITING_REBOOT
 
 
+async def test_a_held_host_keeps_nobody_from_being_dispatched(world: World) -> None:
+    held = await world.begun()
+    await world.post(held, "Inventory", outcome=honest.outcome("Inventory", verdict=Verdict.FAIL))
+    dispatcher = _dispatcher(world, max_destructive=1)
+    await world.people.add_host(wire.HostEdit(name="two", spec=honest.SPEC), who="ann")
+    await world.progress.reporter_beat((await world.views.host("two")).id, wire.ReporterBeat(boot_id="os", version="1"))
+    waiting = (await world.started(host="two", start_by="reporter")).run_id
+    await dispatcher.once()
+    assert await world.state(waiting) is RunState.WAITING_REBOOT
+
+
 async def test_a_host_that_never_boots_fails_the_dispatch_without_a_loop(world: World) -> None:
     dispatcher = _dispatcher(world, by_hand_s=100.0)
     run_id = (await world.started()).run_id

@@ -25,7 +25,9 @@ SHORT_S = 120  # ACS, SPC-4 and NVM Express each allow a short test two minutes
 SLOWEST_MB_S = 50.0  # for a drive that names no time for its long test: the slowest that one reads itself through
 LONGEST_S = 24 * 3600  # and where not even its size is known
 LEAST_LONG_S = 4 * 3600  # small drives are allowed for all that
-LATE = 1.5  # the time that a drive names is its guess for an idle one: healthy drives of 20 TB take hours longer than it
+LATE = (
+    1.5  # the time that a drive names is its guess for an idle one: healthy drives of 20 TB take hours longer than it
+)
 BLIND_LOOKS = 3  # looks in a row that may fail while the drive is busy with itself
 LOOKS = 60  # at most about this many looks at one test, however long it is
 ALL_LOOKS = 240  # and at those of all drives together: each look is kept as evidence, of which there may be 500 pieces
