@@ -229,7 +229,9 @@ lint() {
 }
 
 do_test() {
-    local layer=${1:-all}
+    local layer=${1:-all} fast="not machine and not lab and not slow" workers
+    workers=$(nproc)
+    workers=$((workers < 8 ? workers : 8)) # tests on the real machine run one by one: they load all of it
     shift || true
     case $layer in
         all | machine | lab) need_root test "$layer" "$@" ;;
@@ -249,9 +251,10 @@ do_test() {
     case $layer in
         all)
             lint
-            pytests "tests" "$@"
+            pytests "unit tests" -m "$fast" -n "$workers" "$@"
+            pytests "tests on this machine and in the lab" -m "not ($fast)" "$@"
             ;;
-        unit) pytests "unit tests" -m "not machine and not lab and not slow" "$@" ;;
+        unit) pytests "unit tests" -m "$fast" -n "$workers" "$@" ;;
         machine) pytests "machine tests" -m "machine and not lab" "$@" ;;
         lab) pytests "lab tests" -m lab "$@" ;;
         lint)
