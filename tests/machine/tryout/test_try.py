@@ -61,9 +61,9 @@ def test_a_healthy_machine_passes_and_is_never_called_vetted(tmp_path: Path, rep
 def test_a_try_that_is_interrupted_or_killed_leaves_no_load_and_the_next_one_cleans_up(
     tmp_path: Path, repository: Path, blow: signal.Signals
 ) -> None:
-    process = subprocess.Popen(
-        _argv(tmp_path, "--json"), cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    # Whoever runs the tests in the background passes on that an interrupt is ignored; a terminal does not.
+    asked = ["env", "--default-signal=INT", *_argv(tmp_path, "--json")]
+    process = subprocess.Popen(asked, cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     family = psutil.Process(process.pid)
     try:
         _wait(lambda: _children(family, "stress-ng"), 60, "CPUStress never began")
@@ -91,7 +91,7 @@ def test_a_try_that_is_interrupted_or_killed_leaves_no_load_and_the_next_one_cle
 def test_a_machine_without_root_is_told_what_to_do(tmp_path: Path, repository: Path) -> None:
     asked = ["setpriv", "--reuid", "65534", "--clear-groups", *_argv(tmp_path / "d")]
     done = subprocess.run(asked, cwd=repository, capture_output=True, text=True, timeout=60, check=False)
-    if "Permission" in done.stderr and "vetting:" not in done.stderr:
+    if "vetting:" not in done.stderr and ("Permission" in done.stderr or "No module named vetting" in done.stderr):
         pytest.skip("nobody may not read this checkout or its Python here")
     assert done.returncode == 2
     assert (
