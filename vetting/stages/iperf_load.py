@@ -22,8 +22,9 @@ LONGEST_INTERVAL_S = 60
 TRIES = 4
 FIRST_PAUSE_S = 2.0
 LOOPBACK = "lo"
-# What iperf3 says when the test never began: somebody else is using the server, or nobody serves.
-NOT_BEGUN = ("busy", "unable to connect", "unable to send control", "refused", "timed out", "no route", "unreachable")
+# What iperf3 says when the test never began: somebody else is using the server, nobody serves, or the server was just
+# between two tests, when it closes its socket and resets whoever waits there.
+NOT_BEGUN = ("busy", "unable to connect", "control message", "refused", "timed out", "no route", "unreachable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,8 @@ async def carry(
 
 
 def _never_began(carried: Carried) -> bool:
-    said = (carried.told.error or "").lower() if carried.told else ""
-    return any(words in said for words in NOT_BEGUN)
+    told = carried.told
+    return bool(told and not told.protocol and any(words in (told.error or "").lower() for words in NOT_BEGUN))
 
 
 def _judged(ran: ToolRun, *, seconds: float, parallel: int, mode: str) -> Carried:

@@ -48,7 +48,12 @@ def test_udp_counts_lost_packets_and_no_retransmits(joined: Recorded) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("refused", "unable to connect"), ("busy", "busy"), ("server-died", "control socket has closed")],
+    [
+        ("refused", "unable to connect"),
+        ("busy", "busy"),
+        ("server-died", "control socket has closed"),
+        ("closed-in-the-queue", "unable to receive control message"),
+    ],
 )
 def test_trouble_of_the_server_is_told_and_nothing_was_measured(joined: Recorded, name: str, words: str) -> None:
     run = iperf3.parse(joined(f"iperf3/{name}"))

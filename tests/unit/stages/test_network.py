@@ -224,7 +224,7 @@ async def test_no_card_with_a_link_at_all_is_an_error_of_its_own_cell() -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("name", ["busy", "refused"])
+@pytest.mark.parametrize("name", ["busy", "refused", "closed-in-the-queue"])
 async def test_a_server_that_is_busy_or_gone_is_asked_again_and_is_never_the_hosts_fault(
     release: str, name: str
 ) -> None:
@@ -237,10 +237,13 @@ async def test_a_server_that_is_busy_or_gone_is_asked_again_and_is_never_the_hos
 
 
 async def test_a_server_that_dies_in_the_middle_is_our_error_and_not_tried_again() -> None:
-    deps = world(tools=(iperf("debian12", "server-died"),))
-    outcome = await Network().run(deps)
-    assert outcome.verdict is Verdict.ERROR
-    assert len(deps.argvs("iperf3")) == 2
+    reset = json.loads(tool_text("debian12", "iperf3/server-died"))
+    reset["error"] = json.loads(tool_text("debian12", "iperf3/closed-in-the-queue"))["error"]
+    for died in (iperf("debian12", "server-died"), Says("iperf3 -c", stdout=json.dumps(reset), exit_code=1)):
+        deps = world(tools=(died,))
+        outcome = await Network().run(deps)
+        assert outcome.verdict is Verdict.ERROR
+        assert len(deps.argvs("iperf3")) == 2
 
 
 async def test_a_client_that_hangs_is_ended_from_outside() -> None:
