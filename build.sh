@@ -205,6 +205,9 @@ step() {
     fi
 }
 
+# The tests on the real machine run one by one: they load all of it.
+at_once=(--numprocesses auto --maxprocesses 8)
+
 # pytests NAME ARGS... is the last step of its layer: pytest's own summary, its time in it, closes the output.
 pytests() {
     local name=$1
@@ -229,9 +232,7 @@ lint() {
 }
 
 do_test() {
-    local layer=${1:-all} fast="not machine and not lab and not slow" workers
-    workers=$(nproc)
-    workers=$((workers < 8 ? workers : 8)) # tests on the real machine run one by one: they load all of it
+    local layer=${1:-all} fast="not machine and not lab and not slow"
     shift || true
     case $layer in
         all | machine | lab) need_root test "$layer" "$@" ;;
@@ -251,10 +252,10 @@ do_test() {
     case $layer in
         all)
             lint
-            pytests "unit tests" -m "$fast" -n "$workers" "$@"
+            pytests "unit tests" -m "$fast" "${at_once[@]}" "$@"
             pytests "tests on this machine and in the lab" -m "not ($fast)" "$@"
             ;;
-        unit) pytests "unit tests" -m "$fast" -n "$workers" "$@" ;;
+        unit) pytests "unit tests" -m "$fast" "${at_once[@]}" "$@" ;;
         machine) pytests "machine tests" -m "machine and not lab" "$@" ;;
         lab) pytests "lab tests" -m lab "$@" ;;
         lint)

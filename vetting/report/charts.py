@@ -10,16 +10,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import pairwise
 
-from vetting.report.model import BreachShown, Curve, Curves, Point, Report, ThresholdShown
+from vetting.report.model import BreachShown, Curve, Curves, Report, ThresholdShown
+from vetting.report.plane import TOP, Scale, steps
 from vetting.report.text import UNITS, duration, number
+from vetting.report.traces import Trace, together, trace
 
-WIDTH, HEIGHT = 1000, 290
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 32, 38
 TRACES = 10  # drawn one by one in a chart; further series are one band together, and all stand in the legend
 POINTS_IN_ALL = 30_000  # of all charts: about a megabyte of paths
-GAP_STRIDES = 4  # so many times the usual distance between samples is a gap in the line
 
 TITLES = {
     "temp": "Temperatures",
@@ -71,17 +69,6 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """`place` counts from 0 and chooses colour and dashes; None is the band of all further series together."""
-
-    name: str
-    place: int | None
-    band: str
-    line: str
-    dots: str  # samples that stand alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A line of the legend."""
 
@@ -110,24 +97,6 @@ class Chart:
     off_scale: tuple[str, ...]  # limits too far away to be drawn
     traces: tuple[Trace, ...]
     legend: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Time and value to the chart's coordinates."""
-
-    begin_ms: float
-    span_ms: float
-    low: float
-    high: float
-
-    def x(self, at_ms: float) -> float:
-        share = (at_ms - self.begin_ms) / self.span_ms
-        return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
-
-    def y(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
 def charts(report: Report) -> tuple[Chart, ...]:
@@ -159,10 +128,10 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
     ranked = _ranked(group, {one.series for one in breaches})
     drawn, others = ranked[:TRACES], ranked[TRACES:]
     scale, off_scale = _scale(group, curves, rows, breaches, from_zero=family in FROM_ZERO)
-    traces = [_trace(curve.name, place, curve, scale, curves, factor) for place, curve in enumerate(drawn)]
+    traces = [trace(curve.name, place, curve, scale, curves, factor) for place, curve in enumerate(drawn)]
     if others:
-        together = _together(others)
-        traces.insert(0, _trace(f"{len(others)} further series", None, together, scale, curves, factor))
+        rest = together(others)
+        traces.insert(0, trace(f"{len(others)} further series", None, rest, scale, curves, factor))
     places = {curve.name: place for place, curve in enumerate(drawn)}
     title = (
         f"{TITLES.get(family, family.capitalize())}, {UNITS.get(unit, unit)}"
@@ -174,7 +143,7 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
         title=title,
         unit=unit,
         description=_description(title, group, breaches, curves),
-        y_ticks=tuple(Tick(at=scale.y(value), label=number(value)) for value in _steps(scale.low, scale.high)),
+        y_ticks=tuple(Tick(at=scale.y(value), label=number(value)) for value in steps(scale.low, scale.high)),
         x_ticks=tuple(_time_ticks(scale)),
         stages=tuple(_stages(report, scale)),
         breach_spans=tuple(_spans(breaches, scale)),
@@ -197,7 +166,7 @@ def _ranked(group: list[Curve], broken: set[str]) -> list[Curve]:
 
 def _scale(
     group: list[Curve], curves: Curves, rows: list[ThresholdShown], breaches: list[BreachShown], *, from_zero: bool
-) -> tuple[_Scale, tuple[str, ...]]:
+) -> tuple[Scale, tuple[str, ...]]:
     values = [value for curve in group for value in (curve.low, curve.high) if value is not None]
     values += [one.worst for one in breaches if one.worst is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -210,25 +179,14 @@ def _scale(
     margin = (high - low) * 0.06 or max(abs(high) * 0.05, 0.5)
     low, high = (low - margin if low != 0 else low), high + margin
     begin_ms, end_ms = curves.begin_at * 1000, curves.end_at * 1000
-    scale = _Scale(begin_ms=begin_ms, span_ms=max(end_ms - begin_ms, 1.0), low=low, high=high)
+    scale = Scale(begin_ms=begin_ms, span_ms=max(end_ms - begin_ms, 1.0), low=low, high=high)
     return scale, tuple(f"{row.series} {row.op} {number(row.limit)}" for row in far)
-
-
-def _steps(low: float, high: float) -> Iterator[float]:
-    """Round values, five or so."""
-    rough = (high - low) / 5
-    power = 10 ** math.floor(math.log10(rough))
-    step = next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
-    count = math.ceil(low / step)
-    while count * step <= high:
-        yield float(f"{count * step:.10g}")
-        count += 1
 
 
 TIME_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
-def _time_ticks(scale: _Scale) -> Iterator[Tick]:
+def _time_ticks(scale: Scale) -> Iterator[Tick]:
     span_s = scale.span_ms / 1000
     step_s = next((step for step in TIME_STEPS_S if span_s / step <= 8), 7 * 86400)
     at_s = 0
@@ -238,7 +196,7 @@ def _time_ticks(scale: _Scale) -> Iterator[Tick]:
         at_s += step_s
 
 
-def _stages(report: Report, scale: _Scale) -> Iterator[Shade]:
+def _stages(report: Report, scale: Scale) -> Iterator[Shade]:
     number_of = {stage.name: place for place, stage in enumerate(report.stages, start=1)}
     attempts = sorted(
         ((one.started_at, stage.name, one) for stage in report.stages for one in stage.attempts), key=lambda row: row[0]
@@ -258,13 +216,13 @@ def _stages(report: Report, scale: _Scale) -> Iterator[Shade]:
         )
 
 
-def _spans(breaches: list[BreachShown], scale: _Scale) -> Iterator[Shade]:
+def _spans(breaches: list[BreachShown], scale: Scale) -> Iterator[Shade]:
     for one in breaches:
         x, right = scale.x(one.first_at * 1000), scale.x(one.last_at * 1000)
         yield Shade(x=x, width=max(right - x, 1.5), label="", title=f"breach: {one.text}")
 
 
-def _marks(breaches: list[BreachShown], by_name: dict[str, Curve], curves: Curves, scale: _Scale) -> Iterator[Breach]:
+def _marks(breaches: list[BreachShown], by_name: dict[str, Curve], curves: Curves, scale: Scale) -> Iterator[Breach]:
     for one in breaches:
         at_ms = _worst_ms(one, by_name[one.series], curves)
         y = TOP + 6.0 if one.worst is None else scale.y(one.worst)
@@ -284,7 +242,7 @@ def _worst_ms(breach: BreachShown, curve: Curve, curves: Curves) -> float:
     return min(places)[1] if places else (breach.first_at + breach.last_at) * 500
 
 
-def _limits(rows: list[ThresholdShown], scale: _Scale) -> Iterator[Limit]:
+def _limits(rows: list[ThresholdShown], scale: Scale) -> Iterator[Limit]:
     seen: set[tuple[str, float]] = set()
     for row in rows:
         if row.limit is None or not scale.low <= row.limit <= scale.high or (row.op, row.limit) in seen:
@@ -292,93 +250,6 @@ def _limits(rows: list[ThresholdShown], scale: _Scale) -> Iterator[Limit]:
         seen.add((row.op, row.limit))
         y = scale.y(row.limit)
         yield Limit(y=y, label=f"limit {row.op} {number(row.limit)} ({row.severity})", above=y - TOP > 16)
-
-
-def _trace(name: str, place: int | None, curve: Curve, scale: _Scale, curves: Curves, factor: int) -> Trace:
-    bands: list[str] = []
-    lines: list[str] = []
-    dots: list[str] = []
-    stretch_ms = curves.stretch_s * 1000 * factor
-    for run in _unbroken(merged(curve.points, factor), stretch_ms):
-        tops = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(high)) for at, _, high, _ in run]
-        floors = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(low)) for at, low, _, _ in run]
-        means = [(scale.x(scale.begin_ms + at + stretch_ms / 2), scale.y(mean)) for at, _, _, mean in run]
-        (lines if len(means) > 1 else dots).append(_path(means))
-        if tops != floors:
-            bands.append(_path([*tops, *reversed(floors)]) + "Z")
-    return Trace(
-        name=name, place=place, band="".join(bands), line="" if place is None else "".join(lines), dots="".join(dots)
-    )
-
-
-def merged(points: Sequence[Point], factor: int) -> Sequence[Point]:
-    """`factor` stretches as one; lowest and highest stay what they are."""
-    if factor <= 1:
-        return points
-    return [_merge(points[at : at + factor]) for at in range(0, len(points), factor)]
-
-
-def _merge(some: Sequence[Point]) -> Point:
-    lows = [low for _, low, _, _ in some if low is not None]
-    highs = [high for _, _, high, _ in some if high is not None]
-    means = [mean for _, _, _, mean in some if mean is not None]
-    return (
-        some[0][0],
-        min(lows, default=None),
-        max(highs, default=None),
-        sum(means) / len(means) if means else None,
-    )
-
-
-Solid = tuple[int, float, float, float]
-
-
-def _unbroken(points: Sequence[Point], stretch_ms: float) -> Iterator[list[Solid]]:
-    """Runs of points without a gap between them: a line is never drawn over time that nobody measured."""
-    solid: list[Solid] = []
-    for at, low, high, mean in points:
-        if low is not None and high is not None:
-            solid.append((at, low, high, (low + high) / 2 if mean is None else mean))
-    strides = sorted(after[0] - before[0] for before, after in pairwise(solid))
-    usual_ms = strides[len(strides) // 2] if strides else stretch_ms
-    longest_ms = max(usual_ms, stretch_ms) * GAP_STRIDES
-    run: list[Solid] = []
-    for point in solid:
-        if run and point[0] - run[-1][0] > longest_ms:
-            yield run
-            run = []
-        run.append(point)
-    if run:
-        yield run
-
-
-def _path(places: Sequence[tuple[float, float]]) -> str:
-    if len(places) == 1:  # a dot: a round cap on a line without length
-        x, y = places[0]
-        return f"M{x:.1f} {y:.1f}h.01"
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-
-
-def _together(others: Sequence[Curve]) -> Curve:
-    """The band of several series: their lowest and highest at each time."""
-    by_time: dict[int, list[Point]] = {}
-    for curve in others:
-        for point in curve.points:
-            by_time.setdefault(point[0], []).append(point)
-    first = others[0]
-    points = tuple((at, *_merge(some)[1:]) for at, some in sorted(by_time.items()))
-    return Curve(
-        name="",
-        unit=first.unit,
-        samples=sum(curve.samples for curve in others),
-        not_numbers=0,
-        low=first.low,
-        high=first.high,
-        mean=first.mean,
-        first_at=first.first_at,
-        last_at=first.last_at,
-        points=points,
-    )
 
 
 def _entry(curve: Curve, place: int | None, breaches: list[BreachShown]) -> Entry:

@@ -13,8 +13,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from vetting.report import text
-from vetting.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts
+from vetting.report.charts import charts
 from vetting.report.model import Coverage, Mark, Report, Weight
+from vetting.report.plane import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 ROWS = 500  # of one table in the page; report.json holds all
 SIGNS = {

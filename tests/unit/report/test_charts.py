@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from tests.fakes import records
 from tests.unit.report.conftest import Gather
-from vetting.report.charts import HEIGHT, TOP, TRACES, Chart, charts, merged
+from vetting.report.charts import TRACES, Chart, charts
 from vetting.report.model import Curve, Curves, Point, Report
+from vetting.report.plane import HEIGHT, TOP
+from vetting.report.traces import merged
 from vetting.store import Store
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
