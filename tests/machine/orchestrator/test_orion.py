@@ -84,7 +84,7 @@ async def test_a_claim_from_another_boot_is_a_host_that_rebooted_unasked(tmp_pat
         await it_is_held_as_rebooted(bench, kept.boot_id)
 
 
-async def test_an_agent_of_another_boot_with_the_used_ticket_gets_nothing_and_is_told_of(tmp_path: Path) -> None:
+async def test_an_agent_of_another_boot_with_the_used_ticket_gets_nothing_and_the_run_is_held(tmp_path: Path) -> None:
     async with a_bench(tmp_path, brisk(load_s=60)) as bench:
         await bench.until_loaded()
         await bench.agent.clear()
@@ -96,7 +96,7 @@ async def test_an_agent_of_another_boot_with_the_used_ticket_gets_nothing_and_is
         assert "opens nothing here" in last
         assert "Traceback" not in bench.said()
         view = await bench.view()
-        assert (view.state, attempts_at(view, "CPUStress")) == ("CPUStress", [""])
+        assert (view.state, attempts_at(view, "CPUStress")) == ("FailedHolding", ["INTERRUPTED"])
         with reading(bench.server.data / "vetting.db"):
             texts = [one.text for one in findings.findings_of(bench.run_id)]
         assert any("a second agent presented the used boot ticket" in text for text in texts)
