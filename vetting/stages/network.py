@@ -31,9 +31,7 @@ DIRECTIONS = (("to_server", ""), ("from_server", "--reverse"))
 LOOK_S = 5.0
 RETRIES_S = 60.0  # pauses before a busy server is given up, for the deadline
 BUSY_PERCENT = 90.0  # of a CPU: above it iperf3 itself is what is slow
-# Retransmits for each GB: 0.04 % and 0.4 % of full-sized segments. TCP hides such loss from the throughput.
-RETRANSMITS_WORTH_A_WORD = 300.0
-RETRANSMITS_LOST = 3000.0
+RETRANSMITS_WORTH_A_WORD = 300.0  # for each GB: 0.04 % of full-sized segments; TCP hides such loss from the throughput
 VIRTUAL_DRIVERS = frozenset({"virtio_net", "virtio-net", "vmxnet3", "xen_netfront", "vif", "hv_netvsc", "veth", "ena"})
 
 
@@ -242,14 +240,12 @@ def _judge_direction(deps: Deps, nic: _Nic, name: str, carried: Carried, speed: 
 
 
 def _judge_retransmits(nic: _Nic, words: str, per_gb: float, name: str) -> None:
+    """Measured and told, never an accusation by themselves: a healthy card that sends into a slower link, or a virtual one,
+    loses a percent to full queues (7,000 to 12,000 for each GB were seen on a sound veth pair). What a sick card loses
+    shows in its error counters and in the throughput, and those accuse it."""
     nic.measure(f"{name}_retransmits", per_gb, "/GB")
-    if nic.component == LOOPBACK:
-        return
-    text = f"{words}: {per_gb:.0f} segments were sent again for each GB"
-    if not per_gb <= RETRANSMITS_LOST:
-        nic.fail(Verdict.FAIL, text)
-    elif not per_gb <= RETRANSMITS_WORTH_A_WORD:
-        nic.note(Severity.WARNING, text)
+    if nic.component != LOOPBACK and not per_gb <= RETRANSMITS_WORTH_A_WORD:
+        nic.note(Severity.WARNING, f"{words}: {per_gb:.0f} segments were sent again for each GB")
 
 
 def _concluded(nics: list[_Nic]) -> Outcome:

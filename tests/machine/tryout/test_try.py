@@ -36,7 +36,14 @@ def _wait(what: Callable[[], object], limit_s: float, why: str) -> None:
 
 
 def _children(process: psutil.Process, word: str) -> list[psutil.Process]:
-    return [one for one in process.children(recursive=True) if word in " ".join(one.cmdline())]
+    return [one for one in process.children(recursive=True) if word in _command(one)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended between the two looks
+        return ""
 
 
 @pytest.mark.timeout(400)

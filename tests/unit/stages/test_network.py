@@ -282,14 +282,14 @@ async def test_good_words_at_once_are_refused_because_no_time_went_by() -> None:
     assert "ended after 0.1 s" in outcome.reason
 
 
-async def test_segments_sent_again_and_again_fail_the_card() -> None:
-    for retransmits, verdict in ((100, Verdict.PASS), (7000, Verdict.PASS), (70_000, Verdict.FAIL)):
+async def test_segments_sent_again_and_again_are_told_and_accuse_nobody() -> None:
+    for retransmits, told in ((100, False), (7000, True), (70_000, True)):
         row = json.loads(tool_text("debian12", "iperf3/forward"))
         row["end"]["sum_sent"]["retransmits"] = retransmits
         said = Says(lambda argv: argv[0] == "iperf3" and "--reverse" not in argv, stdout=json.dumps(row), elapsed_s=2.0)
         outcome = await Network().run(world(tools=(said,)))
-        assert outcome.verdict is verdict
-        assert bool(outcome.findings) is (retransmits == 7000)
+        assert outcome.verdict is Verdict.PASS
+        assert bool(outcome.findings) is told
 
 
 @pytest.mark.parametrize("changes", [{"iperf_port": 0}, {"iperf_host": ""}])
