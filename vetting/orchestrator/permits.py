@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vetting.domain import permit as permits
+from vetting.domain import seal
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.inventory import Inventory
 from vetting.store.rows import RunRow
@@ -49,21 +49,19 @@ def issue(
     disks = tuple(d for d in (_permitted(disk, inventory) for disk in scratch or writable) if d is not None)
     if not disks:
         return Issued(why_not="the inventory of this run has none of the disks that it would write")
-    payload = permits.encode(
-        permits.Permit(
-            run_id=run.id,
-            host_id=run.host_name,
-            host_uuid=inventory.identity.smbios_uuid,
-            kind=permits.SCRATCH if scratch else permits.DISK,
-            disks=disks,
-            overrides=tuple(flag for flag in flags if flag == permits.WIPE_PROBE),
-            scratch_dir=scratch[0].path.rpartition("/")[0] if scratch else "",
-            issued_s=int(now_s),
-            expires_s=int(now_s + min(valid_s, permits.LONGEST_S)),
-            nonce=secrets.token_hex(16),
-        )
+    permit = permits.Permit(
+        run_id=run.id,
+        host_id=run.host_name,
+        host_uuid=inventory.identity.smbios_uuid,
+        kind=permits.SCRATCH if scratch else permits.DISK,
+        disks=disks,
+        overrides=tuple(flag for flag in flags if flag == permits.WIPE_PROBE),
+        scratch_dir=scratch[0].path.rpartition("/")[0] if scratch else "",
+        issued_s=int(now_s),
+        expires_s=int(now_s + min(valid_s, permits.LONGEST_S)),
+        nonce=secrets.token_hex(16),
     )
-    return Issued(json.dumps({"payload": payload, "signature": key.sign(payload.encode()).hex()}))
+    return Issued(seal.sign(permit, key.private_bytes_raw().hex()))
 
 
 def writes(run: RunRow) -> bool:
