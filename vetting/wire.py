@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from vetting.domain.bmc import Bmc
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.image import LiveImage
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Finding, Outcome
 from vetting.domain.profiles import Profile
@@ -63,6 +65,7 @@ class Claim(Message, frozen=True, kw_only=True):
     boot_id: str
     identity: Identity
     live_image: bool = False  # the image's marker file is there and no local file system is mounted
+    image: LiveImage | None = None  # what it carries; None outside
 
 
 class StagePlan(Message, frozen=True, kw_only=True):
@@ -204,6 +207,7 @@ class Hold(Message, frozen=True, kw_only=True):
     boot_id: str
     addresses: tuple[str, ...]
     reason: str
+    host_keys: tuple[str, ...] = ()  # public keys of its SSH server, "ssh-ed25519 AAAA…", so that nobody is in between
 
 
 class HoldReply(Message, frozen=True, kw_only=True):
@@ -220,16 +224,42 @@ class ArtifactReply(Message, frozen=True, kw_only=True):
 # --- reporter -----------------------------------------------------------------------------------------------------
 
 
+class Register(Message, frozen=True, kw_only=True):
+    """A one-time registration code for a reporter's token. Bearer: the code."""
+
+    hostname: str
+    macs: tuple[str, ...] = ()
+    smbios_uuid: str = ""
+    version: str = ""
+
+
+class Registered(Message, frozen=True, kw_only=True):
+    host: str  # the record's name; orders name it too
+    token: str = ""  # the reporter's, shown this once
+    order_key: str = ""  # hex of the Ed25519 public key that signs orders
+
+
 class ReporterBeat(Message, frozen=True, kw_only=True):
     boot_id: str
     version: str
     hostname: str = ""
     uptime_s: float = 0.0
+    allowed: bool = False  # the file that lets us reboot this host is there; only its own administrator can make it
+    obstacles: tuple[str, ...] = ()  # what speaks against a reboot now: guests that run, Ceph, quorum, HA …
+    ways: tuple[str, ...] = ()  # how it can boot from the network once: efi, ipmi
 
 
 class ReporterReply(Message, frozen=True, kw_only=True):
     cmd: str = "none"  # none | reboot_for_vetting
     run_id: int = 0
+    order: str = ""  # the command signed, for this host, once, for five minutes (`domain.order`)
+
+
+class ReporterRefusal(Message, frozen=True, kw_only=True):
+    """An order was looked at and is not carried out."""
+
+    run_id: int
+    reasons: tuple[str, ...]
 
 
 # --- operator -----------------------------------------------------------------------------------------------------
@@ -240,6 +270,8 @@ class HostEdit(Message, frozen=True, kw_only=True):
     macs: tuple[str, ...] = ()
     note: str = ""
     spec: ExpectedSpec = msgspec.field(default_factory=ExpectedSpec)
+    bmc: Bmc | None = None
+    bmc_password: str | None = None  # None: as it was; never told again
 
 
 class HostView(Message, frozen=True, kw_only=True):
@@ -249,6 +281,10 @@ class HostView(Message, frozen=True, kw_only=True):
     note: str
     spec: ExpectedSpec
     reporter_age_s: float | None
+    bmc: Bmc | None
+    reporter_allowed: bool
+    reporter_obstacles: tuple[str, ...]
+    reporter_ways: tuple[str, ...]
     state: str  # of its newest run, empty without one
     last_run_id: int | None
     last_verdict: str
@@ -268,6 +304,39 @@ class StartRun(Message, frozen=True, kw_only=True):
     confirm_serials: tuple[
         str, ...
     ] = ()  # what the person saw and confirmed; must equal the disks that would be written
+    cut_power: bool = False  # start_by=power: a host that is on loses its power, whatever runs there
+
+
+class UnknownHostView(Message, frozen=True, kw_only=True):
+    """A machine that asked to boot and is in no host's record. Its own words, but for times and address."""
+
+    mac: str
+    address: str
+    source: str  # dhcp | script
+    what: str  # architecture, product: what it told
+    first_seen_at: float
+    last_seen_at: float
+    times: int
+
+
+class RegistrationCode(Message, frozen=True, kw_only=True):
+    """For one host's reporter, once, until it expires."""
+
+    host: str
+    code: str
+    valid_s: float
+    command: str  # the line to run on the host
+
+
+class HoldKey(Message, frozen=True, kw_only=True):
+    """The way into a held host. The private half is for the operator who asked, and never for a host."""
+
+    run_id: int
+    host: str
+    user: str
+    addresses: tuple[str, ...]
+    private_key: str
+    host_keys: tuple[str, ...]
 
 
 class AttemptView(Message, frozen=True, kw_only=True):
@@ -295,6 +364,9 @@ class RunView(Message, frozen=True, kw_only=True):
     heartbeat_age_s: float | None
     attempts: tuple[AttemptView, ...] = ()
     report: str = ""
+    start_by: str = ""
+    reason: str = ""  # why it failed or was held
+    held_at: tuple[str, ...] = ()  # addresses of a held host
 
 
 class ArtifactView(Message, frozen=True, kw_only=True):

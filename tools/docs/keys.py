@@ -11,12 +11,14 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from tools.docs.tables import duration, size, table, written
 from vetting.config.reading import DAY_S, RANGES
 from vetting.config.reading import _is_time as is_time
-from vetting.config.values import Channel, Heartbeat, HostClass, Iperf, Limits, Server
+from vetting.config.values import Boot, Channel, Heartbeat, HostClass, Iperf, Limits, Netconsole, Server
 from vetting.domain.profiles import Profile
 from vetting.domain.thresholds import Threshold
 
 SECTIONS: Mapping[str, tuple[type, str]] = {
     "server": (Server, "server."),
+    "boot": (Boot, "boot."),
+    "netconsole": (Netconsole, "netconsole."),
     "iperf": (Iperf, "iperf."),
     "heartbeat": (Heartbeat, "heartbeat."),
     "limits": (Limits, "limits."),
@@ -53,7 +55,8 @@ def keys_of(kind: type, stem: str) -> Iterator[tuple[str, str, str]]:
         if isinstance(hint, type) and is_dataclass(hint):
             yield from keys_of(hint, f"{stem}{item.name}.")
         else:
-            yield f"{stem}{item.name}", type_words(item.name, hint), default_words(item, hint)
+            path = f"{stem}{item.name}"
+            yield path, type_words(path, hint), default_words(item, hint)
 
 
 def type_words(name: str, hint: Any) -> str:
@@ -73,9 +76,10 @@ def type_words(name: str, hint: Any) -> str:
     return number_words(name, hint)
 
 
-def number_words(name: str, hint: Any) -> str:
+def number_words(path: str, hint: Any) -> str:
     """A number with its unit and range."""
-    low, high = RANGES.get(name) or (0, 30 * DAY_S if is_time(name) else 1e18)
+    name = path.rpartition(".")[2]
+    low, high = RANGES.get(path) or RANGES.get(name) or (0, 30 * DAY_S if is_time(name) else 1e18)
     if is_time(name):
         return f"duration, {duration(low)} to {duration(high)}"
     if name.endswith("_bytes"):

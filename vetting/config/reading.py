@@ -1,7 +1,7 @@
 """A tree of YAML values into frozen dataclasses, by their type hints. Every mistake is written down and reading goes on.
 
 A field's name says its unit: `_s` (and `seconds`) takes "2h", "1h30m", "90s" or a number of seconds, `_bytes` takes "4GiB", "512MB" or a
-number of bytes. Ranges stand in RANGES, by field name or by `Class.field`.
+number of bytes. Ranges stand in RANGES, by key path or by field name.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 # Lowest and highest value. What is not listed: times 0 to 30 days, `_bytes` from 0, other numbers from 0.
 RANGES: Mapping[str, tuple[float, float]] = {
     "port": (1, 65535),
+    "http_port": (1, 65535),
+    "netconsole.port": (0, 65535),
+    "lease_s": (120, 7 * DAY_S),
     "interval_s": (1, 60),
     "max_destructive": (1, 1000),
     "dispatch_s": (60, 7 * DAY_S),
@@ -190,7 +193,7 @@ def _number(node: Node, hint: Any, path: str, book: Book) -> float | int | None:
     if hint is int and got != int(got):
         book.note(path, node.line, f"must be a whole number, it is {node.text[:SHOWN]}")
         return None
-    low, high = RANGES.get(name) or (0, 30 * DAY_S if _is_time(name) else 1e18)
+    low, high = RANGES.get(path) or RANGES.get(name) or (0, 30 * DAY_S if _is_time(name) else 1e18)
     if not low <= got <= high:
         book.note(path, node.line, f"must be between {low:g} and {high:g}, it is {node.text[:SHOWN]}")
         return None

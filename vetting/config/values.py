@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from vetting.domain.hostspec import ExpectedSpec
@@ -27,6 +28,46 @@ class Server:
     public_url: str = ""  # empty: https://, the listening address and the port
     data_dir: str = "/var/lib/vetting"
     allowed_hosts: tuple[str, ...] = ()  # names and addresses accepted in Host headers beside our own
+
+
+class BootMode(StrEnum):
+    PROXY = "proxy"  # beside the site's own DHCP, which stays untouched
+    DHCP = "dhcp"  # the only DHCP server of a network of its own
+
+
+class LocalBoot(StrEnum):
+    AUTO = "auto"  # BIOS: the first disk; UEFI: the next entry of the boot order
+    EXIT = "exit"  # hand back to the firmware
+    DISK = "disk"  # BIOS: the first disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Booting hosts over the network: DHCP and TFTP by dnsmasq on one interface, everything else by plain HTTP.
+
+    Without `interface` there is no dnsmasq; boot scripts and image are served all the same, for a site whose own DHCP
+    points at us.
+    """
+
+    interface: str = ""
+    mode: BootMode = BootMode.PROXY
+    address: str = ""  # ours, on that interface; empty: its first IPv4 address
+    http_port: int = 8480
+    dhcp_range: str = ""  # mode dhcp alone: 10.0.0.100-10.0.0.199
+    gateway: str = ""  # mode dhcp alone
+    dns: tuple[str, ...] = ()  # mode dhcp alone
+    lease_s: float = 3600.0
+    image_dir: str = ""  # empty: the folder `image` beside this program
+    local_boot: LocalBoot = LocalBoot.AUTO  # what a host without an active run is told
+    routed: bool = False  # hosts ask from behind a router: their addresses cannot be compared with their MACs
+    kernel_args: str = ""  # more words for the image's kernel, such as console=ttyS1,115200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netconsole:
+    """Where the live image's kernel sends its last words, by UDP; 0 switches it off."""
+
+    port: int = 6666
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +126,8 @@ SHARED_THRESHOLDS: tuple[Threshold, ...] = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     server: Server = field(default_factory=Server)
+    boot: Boot = field(default_factory=Boot)
+    netconsole: Netconsole = field(default_factory=Netconsole)
     iperf: Iperf = field(default_factory=Iperf)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     limits: Limits = field(default_factory=Limits)

@@ -63,6 +63,7 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
             expected_disks=host.spec.disks,
             shortfalls=shortfalls(profile),
             scaled=scaled,
+            cut_power=request.cut_power,
         ),
         now=turn.at,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import NotFound
-from vetting.domain.states import IN_STAGE
+from vetting.domain.states import IN_STAGE, RunState
 from vetting.orchestrator.reporting import Reporting
 from vetting.orchestrator.starting import reporter_age_s
 from vetting.store import attempts, hosts, runs
@@ -65,6 +65,10 @@ def _host(host: HostRow, now: float) -> wire.HostView:
         note=host.note,
         spec=host.spec,
         reporter_age_s=reporter_age_s(host, now),
+        reporter_allowed=host.reporter_allowed,
+        reporter_obstacles=host.reporter_obstacles,
+        reporter_ways=host.reporter_ways,
+        bmc=host.bmc,
         state=str(last.state) if last else "",
         last_run_id=last.id if last else None,
         last_verdict=last.verdict if last else "",
@@ -87,6 +91,9 @@ def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunVie
         heartbeat_age_s=None if run.heartbeat_at is None else now - run.heartbeat_at,
         attempts=tuple(_attempt(attempt, beat) for attempt in of_run),
         report=str(run.verdict_detail.get("report", "")),
+        start_by=run.start_by,
+        reason=run.reason,
+        held_at=run.hold_addresses if run.state is RunState.FAILED_HOLDING else (),
     )
 
 

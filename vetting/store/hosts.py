@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
+from vetting.domain.bmc import Bmc
 from vetting.domain.errors import Conflict, NotFound
 from vetting.domain.hostspec import ExpectedSpec, Identity
 from vetting.store.models import Host, Run
@@ -23,6 +24,11 @@ class HostChanges(TypedDict, total=False):
     reporter_boot_id: str
     reporter_version: str
     reporter_seen_at: float | None
+    reporter_allowed: bool
+    reporter_obstacles: tuple[str, ...]
+    reporter_ways: tuple[str, ...]
+    bmc: Bmc | None
+    bmc_password: str
     registered_at: float | None
 
 

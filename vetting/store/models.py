@@ -12,7 +12,9 @@ import peewee as pw
 from playhouse.shortcuts import ThreadSafeDatabaseMetadata  # type: ignore[import-untyped]
 
 from vetting import wire
+from vetting.domain.bmc import Bmc
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.image import LiveImage
 from vetting.domain.outcome import Outcome, Severity, Verdict, Work
 from vetting.domain.profiles import Profile
 from vetting.domain.states import RunState
@@ -46,6 +48,11 @@ class Host(Table):
     reporter_boot_id = pw.TextField(default="")
     reporter_version = pw.TextField(default="")
     reporter_seen_at = pw.DoubleField(null=True)
+    reporter_allowed = pw.BooleanField(default=False)
+    reporter_obstacles: Any = JsonOf(Texts, default=())
+    reporter_ways: Any = JsonOf(Texts, default=())
+    bmc: Any = JsonOf(Bmc, null=True)
+    bmc_password = pw.TextField(default="")
     registered_at = pw.DoubleField(null=True)
     created_at = pw.DoubleField()
     removed_at = pw.DoubleField(default=0.0)  # 0: not removed; so that (name, removed_at) keeps living names unique
@@ -87,6 +94,10 @@ class Run(Table):
     hold_addresses: Any = JsonOf(Texts)
     hold_public_key = pw.TextField(default="")
     hold_private_key = pw.TextField(default="")
+    hold_host_keys: Any = JsonOf(Texts, default=())
+    peer = pw.TextField(default="")
+    image: Any = JsonOf(LiveImage, null=True, shared=True)
+    cut_power = pw.BooleanField(default=False)
     spec: Any = JsonOf(ExpectedSpec, shared=True)
     expected_disks: Any = JsonOf(tuple[ExpectedDisk, ...], shared=True)
     shortfalls: Any = JsonOf(Texts)
@@ -406,6 +417,38 @@ class Setting(Table):
         table_name = "settings"
 
 
+class UnknownHost(Table):
+    """Machines that asked to boot and are in no record."""
+
+    id = pw.AutoField()
+    mac = pw.TextField(unique=True)
+    address = pw.TextField(default="")
+    source = pw.TextField()
+    what = pw.TextField(default="")
+    first_seen_at = pw.DoubleField()
+    last_seen_at = pw.DoubleField()
+    times = pw.IntegerField(default=1)
+
+    class Meta:
+        table_name = "unknown_hosts"
+
+
+class Registration(Table):
+    """One-time codes by which a reporter gets its token. A code that was used, or is past its time, stays as a record."""
+
+    id = pw.AutoField()
+    host = pw.ForeignKeyField(Host, backref="registrations", on_delete="CASCADE")
+    code_hash = pw.TextField(unique=True)
+    issued_by = pw.TextField()
+    created_at = pw.DoubleField()
+    expires_at = pw.DoubleField()
+    used_at = pw.DoubleField(null=True)
+    used_from = pw.TextField(default="")
+
+    class Meta:
+        table_name = "registrations"
+
+
 MODELS: tuple[type[Table], ...] = (
     Host,
     Run,
@@ -429,4 +472,6 @@ MODELS: tuple[type[Table], ...] = (
     Outbox,
     OperatorToken,
     Setting,
+    UnknownHost,
+    Registration,
 )

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from vetting import wire
+from vetting.domain.bmc import Bmc
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.image import LiveImage
 from vetting.domain.outcome import Outcome, Severity, Verdict, Work
 from vetting.domain.profiles import Profile
 from vetting.domain.states import RunState
@@ -33,6 +35,11 @@ class HostRow:
     reporter_boot_id: str
     reporter_version: str
     reporter_seen_at: float | None
+    reporter_allowed: bool  # its own administrator lets us reboot it
+    reporter_obstacles: tuple[str, ...]  # what spoke against a reboot when it was last heard
+    reporter_ways: tuple[str, ...]  # efi, ipmi
+    bmc: Bmc | None
+    bmc_password: str = field(repr=False)
     registered_at: float | None
     created_at: float
     removed_at: float  # 0: still with us
@@ -52,6 +59,7 @@ class NewRun:
     expected_disks: tuple[ExpectedDisk, ...]
     shortfalls: tuple[str, ...] = ()
     scaled: dict[str, Any] = field(default_factory=dict)
+    cut_power: bool = False
     ticket_hash: str = ""
     ticket_expires_at: float | None = None
 
@@ -89,6 +97,10 @@ class RunRow:
     hold_addresses: tuple[str, ...]
     hold_public_key: str
     hold_private_key: str = field(repr=False)
+    hold_host_keys: tuple[str, ...]  # public keys of the held host's SSH server
+    peer: str  # the address that the claim came from
+    image: LiveImage | None  # what the live image carries; None outside one
+    cut_power: bool  # start_by=power may switch off a host that is on
     spec: ExpectedSpec
     expected_disks: tuple[ExpectedDisk, ...]
     shortfalls: tuple[str, ...]
@@ -306,3 +318,27 @@ class OperatorTokenRow:
     role: str  # viewer | operator
     created_at: float
     used_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownHostRow:
+    id: int
+    mac: str
+    address: str
+    source: str  # dhcp | script
+    what: str
+    first_seen_at: float
+    last_seen_at: float
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRow:
+    id: int
+    host_id: int
+    code_hash: str
+    issued_by: str
+    created_at: float
+    expires_at: float
+    used_at: float | None
+    used_from: str

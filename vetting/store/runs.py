@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from vetting import wire
 from vetting.domain.errors import NotFound
+from vetting.domain.image import LiveImage
 from vetting.domain.states import ACTIVE, RunState
 from vetting.store.models import Run, Transition
 from vetting.store.rows import NewRun, RunRow, TransitionRow, row
@@ -39,6 +40,9 @@ class RunChanges(TypedDict, total=False):
     hold_addresses: tuple[str, ...]
     hold_public_key: str
     hold_private_key: str
+    hold_host_keys: tuple[str, ...]
+    peer: str
+    image: LiveImage | None
 
 
 def create(new: NewRun, *, now: float, state: RunState = RunState.QUEUED) -> RunRow:
@@ -61,6 +65,7 @@ def create(new: NewRun, *, now: float, state: RunState = RunState.QUEUED) -> Run
         expected_disks=new.expected_disks,
         shortfalls=new.shortfalls,
         scaled=new.scaled,
+        cut_power=new.cut_power,
     )
     add_transition(made.id, at=now, from_state=None, event="created", to_state=state, who=new.requested_by)
     return get(made.id)

@@ -10,6 +10,7 @@ import pytest
 from vetting import wire
 from vetting.domain.errors import BadInput, Conflict, NotFound
 from vetting.domain.hostspec import ExpectedSpec, Identity
+from vetting.domain.image import LiveImage
 from vetting.domain.outcome import Measurement, Outcome, Verdict
 from vetting.domain.profiles import QUICK
 from vetting.domain.states import RunState
@@ -115,6 +116,9 @@ def test_everything_about_a_run_that_may_change_is_kept(store: Store, run: RunRo
         "hold_addresses": ("10.0.0.1",),
         "hold_public_key": "pub",
         "hold_private_key": "priv",
+        "hold_host_keys": ("ssh-ed25519 AAAA",),
+        "peer": "10.0.0.2",
+        "image": LiveImage(version="1", kernel="6.12", packages={"fio": "3.39"}),
     }
     assert set(changes) == set(runs.RunChanges.__annotations__), "a change that this test forgets"
     assert store.write_now(lambda: runs.move(run.id, RunState.QUEUED, RunState.SMART, **changes))
