@@ -37,7 +37,7 @@ from vetting.orchestrator.moves import Means
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.reporting import Reporting
-from vetting.orchestrator.supervise import Status
+from vetting.orchestrator.services import Services
 from vetting.orchestrator.views import Views
 from vetting.orchestrator.watchdog import Watchdog
 from vetting.orchestrator.witness import Witnesses
@@ -65,6 +65,7 @@ class Server:
     bus: Bus
     store: Store
     reporting: Reporting
+    services: Services
 
 
 @contextlib.asynccontextmanager
@@ -90,10 +91,8 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
         config=config, stages=STAGES, signer=keys.ensure_signing_key(data / "keys"), witnesses=Witnesses(clock)
     )
 
-    def told(status: Status) -> None:
-        bus.publish("service", at=clock.now(), name=status.name, health=str(status.health), why=status.why)
-
-    iperf = IperfPool(ports=config.iperf.ports, bind=config.iperf.bind, clock=clock, told=told)
+    services = Services(bus, clock)
+    iperf = IperfPool(ports=config.iperf.ports, bind=config.iperf.bind, clock=clock, told=services.told)
     reporting = Reporting(store=store, room=room, data_dir=data, clock=clock)
     progress = Progress(
         store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host=config.iperf.host, reporting=reporting
@@ -113,7 +112,7 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
         async with answering(desk, people, config, certificate, strict=strict) as url:
             await progress.resume()
             async with in_background(dispatcher.run, watchdog.run):
-                yield Server(url, certificate, desk, bus, store, reporting)
+                yield Server(url, certificate, desk, bus, store, reporting, services)
     finally:
         await iperf.close()
         await asyncio.to_thread(store.close)
