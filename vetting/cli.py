@@ -29,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "try": Verb("vetting.verbs.try_", "vet this very machine now, harming none of its disks"),
     "serve": Verb("vetting.verbs.serve", "run the orchestrator: API, dispatcher, watchdog, iperf3"),
     "agent": Verb("vetting.verbs.agent", "run the agent that tests a host, in the live image"),
+    "reporter": Verb("vetting.verbs.reporter", "on an installed host: report, and reboot into vetting when ordered"),
     "report": Verb("vetting.verbs.report", "write the report of a run, offline, from the database"),
     "host": Verb("vetting.verbs.host", "list, show, add, edit and remove hosts"),
     "run": Verb("vetting.verbs.run", "start, list, show, watch, cancel, override, retry and release runs"),

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vetting.agent.identity import is_card, is_fixed
 from vetting.domain.outcome import Counter
+from vetting.identity import is_card, is_fixed
 from vetting.stages.probes.gpus import CONSOLE_VENDORS, GPU_CLASSES
 
 Key = tuple[str, str]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from vetting import __version__, wire
-from vetting.agent.identity import identity
 from vetting.agent.kept import Kept
 from vetting.agent.logs import Logs
 from vetting.agent.settings import Settings
 from vetting.client import Client
 from vetting.domain.errors import NotAllowed, ProtocolMismatch
+from vetting.identity import identity
 
 
 async def greet(client: Client, boot_id: str) -> None:

@@ -16,7 +16,6 @@ import msgspec
 
 from vetting.agent import cgroup, leftovers
 from vetting.agent.activity import Activity
-from vetting.agent.identity import boot_id
 from vetting.agent.kept import Kept, Shelf
 from vetting.agent.kmsg import KernelLog
 from vetting.agent.logs import Logs
@@ -28,6 +27,7 @@ from vetting.agent.settings import OnEnd, Settings
 from vetting.client import Client, WrongServer
 from vetting.clock import Clock, SystemClock
 from vetting.domain.errors import BadInput, Forbidden
+from vetting.identity import boot_id
 from vetting.stages.base import Stage
 
 SPARED = -900  # oom_score_adj: far behind any load, yet not untouchable

@@ -77,6 +77,7 @@ class MdArray:
     members: tuple[str, ...]  # kernel names
     faulty: tuple[str, ...]
     state: str | None  # "[UU_]": U is up
+    work: str = ""  # "resync 12.6%", "check DELAYED": what it does beside serving
 
 
 def parse_meminfo(text: str) -> dict[str, int]:
@@ -239,6 +240,7 @@ def parse_mdstat(text: str) -> tuple[MdArray, ...]:
         members = [word for word in words if "[" in word]
         rest = text[match.end() : match.end() + 400].partition("\nmd")[0]
         state = re.search(r"\[[U_]+\]", rest)
+        work = re.search(r"(resync|recovery|reshape|check|repair)\s*=\s*(\S{1,20})", rest)
         arrays.append(
             MdArray(
                 name=match[1],
@@ -247,6 +249,7 @@ def parse_mdstat(text: str) -> tuple[MdArray, ...]:
                 members=tuple(member.partition("[")[0] for member in members),
                 faulty=tuple(member.partition("[")[0] for member in members if "(F)" in member),
                 state=state[0] if state else None,
+                work=f"{work[1]} {work[2]}" if work else "",
             )
         )
     return tuple(arrays)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vetting.agent.ambient import counters, snapshot
-from vetting.agent.identity import identity
 from vetting.domain.ambient import judge_counters, rule_of
 from vetting.domain.outcome import Verdict
+from vetting.identity import identity
 
 INTERRUPTS = """            CPU0       CPU1
   0:         41          0   IO-APIC    2-edge      timer
