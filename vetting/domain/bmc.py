@@ -17,9 +17,11 @@ class Bmc:
 
     `fingerprint`: SHA-256 in hex of the certificate that a Redfish service shows; empty: it must be signed by an
     authority that this machine trusts. IPMI has nothing of that kind.
+    `efi`: how the host's firmware boots; a controller has to name the same in its network boot.
     """
 
     kind: BmcKind
     address: str
     user: str
     fingerprint: str = ""
+    efi: bool = True

@@ -1,4 +1,4 @@
-"""What the BMC says through ipmitool: mc info, sdr elist, sel elist, dcmi power reading, fru print.
+"""What the BMC says through ipmitool: mc info, sdr elist, sel elist, dcmi power reading, fru print, boot flags.
 
 Text for people, with columns between bars. SEL record ids are hexadecimal; the time stamps are whatever the BMC's clock said.
 """
@@ -165,3 +165,34 @@ def parse_version(text: str) -> str:
     if not match:
         raise _said(text, "version")
     return match[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootFlags:
+    """`chassis bootparam get 5`: from what the host starts next."""
+
+    device: str  # "Force PXE", "No override" …
+    valid: bool
+    once: bool  # False: at every start from now on
+    efi: bool
+
+
+def parse_chassis_power(text: str) -> bool:
+    """`ipmitool chassis power status`: True for on. Raises ParseError."""
+    match = re.search(r"^Chassis Power is (on|off)\s*$", text, re.MULTILINE)
+    if not match:
+        raise _said(text, "power status")
+    return match[1] == "on"
+
+
+def parse_boot_flags(text: str) -> BootFlags:
+    """`ipmitool chassis bootparam get 5`. Raises ParseError."""
+    device = re.search(r"^\s*- Boot Device Selector : (.{1,60}?)\s*$", text, re.MULTILINE)
+    if not device:
+        raise _said(text, "boot device selector")
+    return BootFlags(
+        device=device[1],
+        valid="Boot Flag Valid" in text,
+        once="only next boot" in text,
+        efi="EFI boot" in text and "legacy" not in text,
+    )
