@@ -102,6 +102,8 @@ def on_loopback(config: Config, data: Path) -> Config:
         ),
         iperf=replace(config.iperf, host="127.0.0.1", bind="127.0.0.1", ports=free_ports()),
         heartbeat=replace(config.heartbeat, interval_s=2.0),
+        boot=replace(config.boot, interface="", http_port=0),
+        netconsole=replace(config.netconsole, port=0),  # a kernel that dies here takes us with it
     )
 
 

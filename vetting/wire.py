@@ -66,6 +66,7 @@ class Claim(Message, frozen=True, kw_only=True):
     identity: Identity
     live_image: bool = False  # the image's marker file is there and no local file system is mounted
     image: LiveImage | None = None  # what it carries; None outside
+    sel_record_id: int | None = None  # newest record of the BMC's event log; None: there is none to be read
 
 
 class StagePlan(Message, frozen=True, kw_only=True):
@@ -100,6 +101,9 @@ class ClaimReply(Message, frozen=True, kw_only=True):
     permit: str = ""  # signed JSON for the surface engine; empty: nothing may be written
     permit_refused: str = ""  # why a stage that writes to disks gets none
     permit_key: str = ""  # hex of the Ed25519 public key that signed it
+    failed_stage: str = ""  # in a hold: the attempt that what the last boot left behind belongs to
+    failed_attempt: int = 0
+    sel_record_id: int | None = None  # newest record of the BMC's event log that this run knows of
     heartbeat_s: float = HEARTBEAT_S
     now_s: float = 0.0  # the clock by which permits are dated, seconds since the epoch
 

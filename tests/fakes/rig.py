@@ -84,6 +84,7 @@ class ServeProcess:
     heartbeat_s: float = 1.0
     port: int = field(default_factory=lambda: free_ports(1)[0])
     iperf: range = field(default_factory=lambda: free_ports(4))
+    netconsole: int = 0
     process: asyncio.subprocess.Process | None = None
     log_from: int = 0  # where the words of the present process begin
 
@@ -109,6 +110,7 @@ class ServeProcess:
             "server": {"listen": "127.0.0.1", "port": self.port, "data_dir": str(self.data)},
             "iperf": {"bind": "127.0.0.1", "host": "127.0.0.1", "ports": f"{self.iperf[0]}-{self.iperf[-1]}"},
             "heartbeat": {"interval_s": self.heartbeat_s},
+            "netconsole": {"port": self.netconsole},
             "limits": {"max_destructive": 100},
             "profiles": {profile.name: written_out(profile) for profile in self.profiles},
         }

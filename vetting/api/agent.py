@@ -17,7 +17,7 @@ async def hello(desk: Desk, call: Call, message: wire.Hello) -> wire.HelloReply:
 
 async def claim(desk: Desk, call: Call, message: wire.Claim) -> wire.ClaimReply:
     check_protocol(message.protocol)
-    return await desk.progress.claim(call.caller.secret, message)
+    return await desk.progress.claim(call.caller.secret, message, peer=call.request.remote or "")
 
 
 async def heartbeat(desk: Desk, call: Call, message: wire.Heartbeat) -> wire.HeartbeatReply:
@@ -75,7 +75,7 @@ ROUTES = (
     ),
     Route(
         method="POST", path="/api/agent/claim", auth=Auth.CLAIMER, does="Take up the run; resume it after a restart.",
-        handle=claim, takes=wire.Claim, gives=wire.ClaimReply, max_bytes=64 * KIB, refusals=(409, 426, 503),
+        handle=claim, takes=wire.Claim, gives=wire.ClaimReply, max_bytes=128 * KIB, refusals=(409, 426, 503),
     ),
     Route(
         method="POST", path="/api/agent/heartbeat", auth=Auth.RUN, does="Say what the agent does; hear what it shall do.",

@@ -15,14 +15,14 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Conflict, TooLarge
 from vetting.domain.limits import Breach, BreachChange, BreachEvent, Judge, applies, covers
-from vetting.domain.states import CLOSED
+from vetting.domain.states import CLOSED, RunState
 from vetting.domain.thresholds import Threshold
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.progress import refuse_closed
 from vetting.orchestrator.witness import Witnesses
 from vetting.store import artifacts, attempts, deliveries, findings, logs, runs, samples, thresholds
 from vetting.store.db import Store
-from vetting.store.rows import BreachRow, RunRow
+from vetting.store.rows import AttemptRow, BreachRow, RunRow
 
 MAX_TEXT = 4000  # characters of one log line
 MAX_NAME = 120
@@ -141,9 +141,8 @@ class Intake:
                 return False
             logs.append(run_id, rows)
             if found:
-                run, current = runs.get(run_id), attempts.running(run_id)
-                number = current.attempt if current else 0
-                findings.add(run_id, run.stage, number, found, at=now_ms / 1000)
+                stage, number = _belongs_to(run_id)
+                findings.add(run_id, stage, number, found, at=now_ms / 1000)
             return True
 
         if not await self._store.write(store):
@@ -175,7 +174,8 @@ class Intake:
         )
         if known is None:
             raise BadInput(f"run {run_id} has no attempt {attempt} at {stage[:40]}")
-        if known.ended_at is not None and self._clock.now() - known.ended_at > EVIDENCE_MAY_FOLLOW_S:
+        late = known.ended_at is not None and self._clock.now() - known.ended_at > EVIDENCE_MAY_FOLLOW_S
+        if late and not await self._store.read(lambda: _failed_there(run_id, known)):
             raise Conflict(f"attempt {attempt} at {stage} has ended; nothing is added to its evidence any more")
         with self._room.receive(run_id, used_bytes=used_bytes) as incoming:
             async for part in _in_parts(body):
@@ -200,6 +200,21 @@ async def _in_parts(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             part.clear()
     if part:
         yield bytes(part)
+
+
+def _belongs_to(run_id: int) -> tuple[str, int]:
+    """The attempt that runs; in a hold the one that failed, for what a host finds of its own crash after it rebooted."""
+    run, current = runs.get(run_id), attempts.running(run_id)
+    latest = current or attempts.latest(run_id, run.stage)
+    return run.stage, latest.attempt if latest else 0
+
+
+def _failed_there(run_id: int, attempt: AttemptRow) -> bool:
+    """Whether the run is held for this very attempt: its host may have taken its time to come back with the evidence."""
+    run = runs.get(run_id)
+    held = run.state in (RunState.FAILED, RunState.FAILED_HOLDING) and run.stage == attempt.stage
+    latest = attempts.latest(run_id, attempt.stage)
+    return held and latest is not None and latest.id == attempt.id
 
 
 def _look(run_id: int, judge: Judge | None, turn: int, now: float) -> _Watched:

@@ -6,6 +6,7 @@ here altogether: the expected spec and the firmware pins against what this run f
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +16,7 @@ from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
 from vetting.orchestrator.moves import Turn, inventory_in
 from vetting.orchestrator.witness import Witness
-from vetting.store import artifacts, attempts, cells, differences, findings, measurements, samples, thresholds
+from vetting.store import artifacts, attempts, cells, differences, findings, measurements, runs, samples, thresholds
 from vetting.store import firmware as snapshots
 from vetting.store.rows import AttemptRow, RunRow
 
@@ -120,6 +121,9 @@ def record(turn: Turn, run: RunRow, attempt: AttemptRow, judged: Judged) -> None
     findings.add(run.id, stage, number, outcome.findings, at=turn.at)
     if stage == "Firmware" and outcome.passed:
         snapshots.put(run.id, firmware_in(outcome))
+    newest = [one.after for one in outcome.counters if one.name == "sel_record_id" and one.after is not None]
+    if newest and math.isfinite(newest[-1]):
+        runs.change(run.id, sel_record_id=int(newest[-1]))
     turn.say("run.attempt", run.id, stage=stage, attempt=number, verdict=str(outcome.verdict), reason=outcome.reason)
 
 

@@ -41,6 +41,7 @@ class Means:
     stages: Mapping[str, Stage]
     signer: Ed25519PrivateKey
     witnesses: Witnesses
+    no_image: Callable[[], str] = lambda: ""  # why no host can boot from us now; empty where one can
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
 from vetting.domain.states import ACTIVE, CLOSED, IN_STAGE, RunState
-from vetting.orchestrator import deciding, running, starting
+from vetting.orchestrator import deciding, reporters, running, starting
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.keys import hold_key_pair, public_hex
@@ -77,24 +77,39 @@ class Progress:
 
         return await self._turn(turned)
 
+    async def boot_refused(self, host_id: int, why: str) -> None:
+        """Somebody asked in the host's name and got nothing: an alarm beside the run, told once, that stops nothing."""
+
+        def turned(turn: Turn) -> None:
+            if (run := starting.open_run_of_host(host_id)) is not None:
+                starting.boot_refused(turn, run, why)
+
+        await self._turn(turned)
+
     async def reporter_beat(self, host_id: int, beat: wire.ReporterBeat) -> wire.ReporterReply:
-        """The installed system lives; it is told to reboot when a run waits for that."""
+        """The installed system lives; it is ordered to reboot when a run waits for that."""
 
         def turned(turn: Turn) -> wire.ReporterReply:
-            hosts.edit(
-                host_id,
-                reporter_seen_at=turn.at,
-                reporter_boot_id=beat.boot_id[:64],
-                reporter_version=beat.version[:40],
-            )
-            run = runs.active_run_of_host(host_id, (RunState.WAITING_REBOOT,))
-            return wire.ReporterReply() if run is None else wire.ReporterReply(cmd="reboot_for_vetting", run_id=run.id)
+            waiting = runs.active_run_of_host(host_id, (RunState.WAITING_REBOOT,))
+            return reporters.heard(turn, host_id, beat, waiting)
 
         return await self._turn(turned)
 
-    async def claim(self, secret: str, message: wire.Claim) -> wire.ClaimReply:
-        """Takes up a run. Raises NotAllowed: the same words for unknown, used, expired and foreign secrets."""
-        run, token = await self._turn(lambda turn: starting.claim(turn, secret, message))
+    async def reporter_refused(self, host_id: int, refusal: wire.ReporterRefusal) -> None:
+        """The host does not carry the order out: its run fails there, once, with the host's reasons."""
+
+        def turned(turn: Turn) -> None:
+            run, why = reporters.refused(turn, host_id, refusal)
+            starting.dispatch_failed(turn, run, why)
+
+        await self._turn(turned)
+
+    async def claim(self, secret: str, message: wire.Claim, *, peer: str = "") -> wire.ClaimReply:
+        """Takes up a run. Raises NotAllowed: the same words for unknown, used, expired and foreign secrets.
+
+        `peer`: the address that it came from.
+        """
+        run, token = await self._turn(lambda turn: starting.claim(turn, secret, message, peer=peer))
         self._means.witnesses.stirred(run.id)  # its token may be another now
         if not token:
             raise NotAllowed(starting.CLAIM_ANSWER)

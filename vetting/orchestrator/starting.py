@@ -16,11 +16,11 @@ from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.moves import Turn
+from vetting.orchestrator.reporters import demand_ready, is_fresh, why_not_ready
 from vetting.orchestrator.stopping import why_stopped
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
 from vetting.store.rows import HostRow, NewRun, RunRow
 
-REPORTER_FRESH_S = 60.0
 DISPATCH = "dispatch"  # as failed stage: the host never came
 TICKET_VALID_S = 30 * 60.0
 START_EVENTS = {
@@ -45,8 +45,10 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
         raise BadInput(f"there is no profile {request.profile!r}; there are {', '.join(sorted(config.profiles))}")
     if request.start_by not in START_EVENTS:
         raise BadInput(f"start_by {request.start_by!r} is not known; use {' or '.join(START_EVENTS)}")
+    if request.start_by != "manual" and (why := turn.means.no_image()):
+        raise Conflict(f"{host.name} would find nothing to boot: {why}; or boot it yourself with --start-by manual")
     if request.start_by == "reporter":
-        _demand_fresh_reporter(turn, host)
+        demand_ready(turn, host)
     if (active := open_run_of_host(host.id)) is not None:
         raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
     _demand_confirmation(host, request)
@@ -84,22 +86,6 @@ def open_run_of_host(host_id: int) -> RunRow | None:
     return newest if newest and newest.state is RunState.FAILED and newest.failed_stage != DISPATCH else None
 
 
-def reporter_age_s(host: HostRow, now: float) -> float | None:
-    return None if host.reporter_seen_at is None else now - host.reporter_seen_at
-
-
-def _demand_fresh_reporter(turn: Turn, host: HostRow) -> None:
-    age_s = reporter_age_s(host, turn.at)
-    if age_s is None or not age_s < REPORTER_FRESH_S:
-        seen = "never spoke to us" if age_s is None else f"was last heard {age_s:.0f} s ago"
-        url = turn.means.config.server.public_url
-        raise Conflict(
-            f"the reporter of {host.name} {seen}; install or start it with {url}/register/quick.sh, "
-            "or start the run with --start-by manual",
-            quick=f"{url}/register/quick.sh",
-        )
-
-
 def _demand_confirmation(host: HostRow, request: wire.StartRun) -> None:
     written = sorted(
         disk.serial for disk in planning.disks_to_be_written(host.spec, non_destructive=request.non_destructive)
@@ -127,9 +113,11 @@ def dispatch(turn: Turn, run: RunRow) -> RunRow:
     if run.state is not RunState.QUEUED:
         return run
     if run.start_by == "reporter":
-        age_s = reporter_age_s(hosts.get(run.host_id), turn.at)
-        if age_s is None or not age_s < REPORTER_FRESH_S:
+        host = hosts.get(run.host_id)
+        if not is_fresh(host, turn.at):
             return dispatch_failed(turn, run, "the reporter fell silent while the run waited in the queue")
+        if why_not := why_not_ready(host):
+            return dispatch_failed(turn, run, why_not)
     return turn.move(run, START_EVENTS[run.start_by])
 
 
@@ -156,6 +144,12 @@ def boot_requested(turn: Turn, run: RunRow) -> str:
     return ticket
 
 
+def boot_refused(turn: Turn, run: RunRow, why: str) -> None:
+    """A warning, never more: whoever can send us a request must not be able to fail a run with it."""
+    if not any(one.text == why for one in findings.findings_of(run.id)):
+        turn.find(run, Severity.WARNING, "host", why, "boot script")
+
+
 def rebooted(turn: Turn, run: RunRow, *, boot_id: str) -> RunRow:
     """Another boot while a stage ran: a finding against the host, and a hold."""
     why = f"rebooted unexpectedly during {run.stage}"
@@ -165,8 +159,25 @@ def rebooted(turn: Turn, run: RunRow, *, boot_id: str) -> RunRow:
     return turn.park(run, Event.REBOOTED_UNEXPECTEDLY, run.stage, why)
 
 
-def claim(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
+def claim(turn: Turn, secret: str, message: wire.Claim, *, peer: str = "") -> tuple[RunRow, str]:
     """(run, token) for a good ticket, or for the run's token when the agent starts again. Raises NotAllowed."""
+    run, token = _claimed(turn, secret, message)
+    if token:
+        runs.change(run.id, **_told_of_itself(run, message, peer))
+    return run, token
+
+
+def _told_of_itself(run: RunRow, message: wire.Claim, peer: str) -> runs.RunChanges:
+    """Address and image, and at the first claim where the BMC's event log stands: later ones ask what came since."""
+    told: runs.RunChanges = {"peer": peer[:64]}
+    if message.image is not None:
+        told["image"] = message.image
+    if run.sel_record_id is None and run.state is RunState.INVENTORY:
+        told["sel_record_id"] = message.sel_record_id
+    return told
+
+
+def _claimed(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]:
     digest = tokens.hash_of(secret)
     if (run := runs.by_token(digest)) is not None and tokens.matches(secret, run.token_hash):
         return _claimed_again(turn, run, message), secret
@@ -289,6 +300,8 @@ def claim_reply(
     working = run.state in IN_STAGE and run.stage not in ORCHESTRATOR_STAGES
     current = attempts.running(run.id) if working else None
     permit = permit_of(turn, run) if current else permits.Issued()
+    holding = run.state in (RunState.FAILED, RunState.FAILED_HOLDING)
+    failed = attempts.latest(run.id, run.stage) if holding else None
     return wire.ClaimReply(
         run_id=run.id,
         host=run.host_name,
@@ -297,7 +310,7 @@ def claim_reply(
         current_state=str(run.state),
         current_stage=current.stage if current else "",
         attempt=current.attempt if current else 0,
-        holding=run.state in (RunState.FAILED, RunState.FAILED_HOLDING),
+        holding=holding,
         non_destructive=run.non_destructive,
         expected=run.spec,
         expected_disks=run.expected_disks,
@@ -309,6 +322,9 @@ def claim_reply(
         permit=permit.text,
         permit_refused=permit.why_not,
         permit_key=permit_key,
+        failed_stage=failed.stage if failed else "",
+        failed_attempt=failed.attempt if failed else 0,
+        sel_record_id=run.sel_record_id,
         heartbeat_s=turn.means.config.heartbeat.interval_s,
         now_s=turn.at,
     )

@@ -3,9 +3,12 @@
 Give `parse` the stdout of one call. Those marked * want both streams joined, for the tool changed its mind about which to use.
 
     blkid         parse(text)* -> tuple[Probe, ...]                    blkid -p -o export DEV
+    ceph          parse_osds(text, host, also) -> tuple[Osd, ...]      ceph osd tree --format json
+                  parse_monitors(text, name) -> Votes                  ceph quorum_status --format json
     dmidecode     parse(text) -> Dmi                                   dmidecode
                   parse_records(text) -> tuple[Record, ...]; size_bytes(text) -> int | None
     edac          parse(tree: path -> text) -> tuple[Controller, ...]; totals(controllers) -> (corrected, uncorrected)
+    efibootmgr    parse(text) -> BootManager; network_entry(known, macs) -> Entry | None     efibootmgr -v
     ethtool       parse(text) -> Link                                  ethtool IF
                   parse_driver(text) -> Driver                         ethtool -i IF
                   parse_counters(text) -> dict[str, int]               ethtool -S IF
@@ -18,6 +21,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
                   parse_sel* -> tuple[SelRecord, ...]                  ipmitool sel elist
                   parse_power -> float | None (watts)                  ipmitool dcmi power reading
                   parse_fru -> dict[str, str]                          ipmitool fru print
+    crash         headlines(lines) -> tuple[str, ...]                  what a kernel died of; never raises
     kmsg          parse(text) -> tuple[KernelEvent, ...]               dmesg, /dev/kmsg; never raises
                   classify(line) -> KernelEvent | None; sequence(line) -> int | None
     lldp          parse(text) -> tuple[Neighbor, ...]                  lldpcli -f json show neighbors
@@ -26,6 +30,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
     lshw          parse(text) -> tuple[HardwareNode, ...]              lshw -json
     lspci         parse(text) -> tuple[PciDevice, ...]                 lspci -Dvmmnnk
                   parse_links(text) -> tuple[PcieLink, ...]            lspci -Dvv
+    netconsole    parse(datagram) -> tuple[Line, ...]; join(datagrams) -> Iterator[Line]; never raises
     nvidia_smi    parse(text) -> NvidiaSmi                             nvidia-smi -q -x
     nvme          parse(text) -> tuple[Namespace, ...]                 nvme list -o json
                   parse_id_ctrl(text) -> ControllerId                  nvme id-ctrl DEV -o json
@@ -38,6 +43,11 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
                   parse_cpuinfo -> tuple[CpuEntry, ...]                /proc/cpuinfo
                   parse_diskstats -> dict[str, DiskCounters]           /proc/diskstats
                   parse_mounts -> tuple[Mount, ...]; parse_swaps -> tuple[Swap, ...]; parse_mdstat -> tuple[MdArray, ...]
+    pstore        parse(name, raw) -> Record; said(records) -> str     /sys/fs/pstore/*; never raises
+    pvecm         parse_votes(text) -> Votes                           pvecm status
+    pvesh         parse_guests(text, kind) -> tuple[Guest, ...]        pvesh get /nodes/NODE/qemu|lxc --output-format json
+                  parse_cluster(text) -> Cluster                       pvesh get /cluster/status ...
+                  parse_ha(text, node) -> Ha                           pvesh get /cluster/ha/status/current ...
     sfdisk        parse(text) -> PartitionTable; purpose(guid) -> str | None     sfdisk --json DEV
     smartctl      parse(text) -> SmartReport (domain.smartreport)      smartctl --json -x DEV
                   exit_flags(status) -> frozenset[ExitFlag]; parse_scan(text) -> tuple[(device, type), ...]
@@ -45,6 +55,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
     stressng      parse(text)* -> StressNgRun                          stress-ng ... --metrics
                   parse_yaml(text) -> tuple[StressorMetric, ...]       its --yaml file
     wipefs        parse(text) -> tuple[Signature, ...]                 wipefs -J --no-act DEV
+    zpool         parse_busy(text) -> tuple[str, ...]                  zpool status
 
 `parse_version(text) -> str` of `TOOL --version`: dmidecode, fio, iperf3, ipmitool (-V), nvme (version), smartctl, stressng.
 """

@@ -97,6 +97,7 @@ class Run(Table):
     hold_host_keys: Any = JsonOf(Texts, default=())
     peer = pw.TextField(default="")
     image: Any = JsonOf(LiveImage, null=True, shared=True)
+    sel_record_id = pw.IntegerField(null=True)
     cut_power = pw.BooleanField(default=False)
     spec: Any = JsonOf(ExpectedSpec, shared=True)
     expected_disks: Any = JsonOf(tuple[ExpectedDisk, ...], shared=True)

@@ -100,11 +100,23 @@ class RunRow:
     hold_host_keys: tuple[str, ...]  # public keys of the held host's SSH server
     peer: str  # the address that the claim came from
     image: LiveImage | None  # what the live image carries; None outside one
+    sel_record_id: int | None  # newest record of the BMC's event log when it was last looked at
     cut_power: bool  # start_by=power may switch off a host that is on
     spec: ExpectedSpec
     expected_disks: tuple[ExpectedDisk, ...]
     shortfalls: tuple[str, ...]
     scaled: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """Whom an address belongs to."""
+
+    run_id: int
+    peer: str
+    state: RunState
+    stage: str
+    boot_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from typing import Any, TypedDict, Unpack
 from vetting import wire
 from vetting.domain.errors import NotFound
 from vetting.domain.image import LiveImage
-from vetting.domain.states import ACTIVE, RunState
+from vetting.domain.states import ACTIVE, IN_STAGE, RunState
 from vetting.store.models import Run, Transition
-from vetting.store.rows import NewRun, RunRow, TransitionRow, row
+from vetting.store.rows import NewRun, PeerRow, RunRow, TransitionRow, row
 
 
 class RunChanges(TypedDict, total=False):
@@ -43,6 +43,7 @@ class RunChanges(TypedDict, total=False):
     hold_host_keys: tuple[str, ...]
     peer: str
     image: LiveImage | None
+    sel_record_id: int | None
 
 
 def create(new: NewRun, *, now: float, state: RunState = RunState.QUEUED) -> RunRow:
@@ -115,6 +116,14 @@ def in_states(states: Collection[RunState]) -> list[RunRow]:
     """All runs in these states, oldest first: the order in which they are served."""
     query = Run.select().where(Run.state.in_([str(state) for state in states])).order_by(Run.id)
     return [row(RunRow, record) for record in query]
+
+
+def peers(*, limit: int = 2000) -> list[PeerRow]:
+    """Claimed runs that are not over, with the address that their host claimed from; newest first."""
+    columns = (Run.id, Run.peer, Run.state, Run.stage, Run.boot_id)
+    wanted = [str(state) for state in (*IN_STAGE, RunState.FAILED, RunState.FAILED_HOLDING)]
+    query = Run.select(*columns).where(Run.state.in_(wanted) & (Run.peer != "")).order_by(Run.id.desc()).limit(limit)
+    return [PeerRow(one.id, one.peer, one.state, one.stage, one.boot_id) for one in query]
 
 
 def count_erasing(states: Collection[RunState]) -> int:

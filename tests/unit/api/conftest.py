@@ -41,6 +41,7 @@ def config(tmp_path: Path) -> Config:
     return replace(
         plain,
         server=replace(plain.server, listen="127.0.0.1", port=0, data_dir=str(tmp_path / "data")),
+        netconsole=replace(plain.netconsole, port=0),
         iperf=replace(plain.iperf, bind="127.0.0.1", host="127.0.0.1", ports=range(0)),
         profiles={**plain.profiles, "sprint": honest.SPRINT},
     )

@@ -47,6 +47,8 @@ class World:
     views: Views
     means: Means
     config: Config
+    room: Room
+    reporting: Reporting
     boot_id: str = BOOT
     token: str = ""
     seq: int = 0
@@ -61,14 +63,14 @@ class World:
         )
         return await self.progress.start(request, who="tester")
 
-    async def claim(self, secret: str, **changes: Any) -> wire.ClaimReply:
+    async def claim(self, secret: str, *, peer: str = "", **changes: Any) -> wire.ClaimReply:
         message = wire.Claim(
             **{
                 "protocol": wire.PROTOCOL, "agent_version": "test", "boot_id": self.boot_id,
                 "identity": honest.IDENTITY, "live_image": True, **changes,
             }
         )  # fmt: skip
-        self.claimed = await self.progress.claim(secret, message)
+        self.claimed = await self.progress.claim(secret, message, peer=peer)
         self.token = self.claimed.token
         return self.claimed
 
@@ -130,6 +132,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     )
     yield World(
         store=store, clock=clock, bus=bus, progress=progress, means=means, config=config,
+        room=room, reporting=reporting,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
         people=People(store=store, clock=clock, witnesses=means.witnesses), views=Views(store=store, clock=clock, reporting=reporting),
     )  # fmt: skip

@@ -118,6 +118,7 @@ def test_everything_about_a_run_that_may_change_is_kept(store: Store, run: RunRo
         "hold_private_key": "priv",
         "hold_host_keys": ("ssh-ed25519 AAAA",),
         "peer": "10.0.0.2",
+        "sel_record_id": 17,
         "image": LiveImage(version="1", kernel="6.12", packages={"fio": "3.39"}),
     }
     assert set(changes) == set(runs.RunChanges.__annotations__), "a change that this test forgets"

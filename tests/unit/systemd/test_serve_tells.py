@@ -24,7 +24,8 @@ from vetting.verbs import serve
 
 def here(tmp_path: Path, *, port: int = 0) -> Config:
     plain = Config()
-    return replace(plain, server=replace(plain.server, listen="127.0.0.1", port=port, data_dir=str(tmp_path / "data")))
+    server = replace(plain.server, listen="127.0.0.1", port=port, data_dir=str(tmp_path / "data"))
+    return replace(plain, server=server, netconsole=replace(plain.netconsole, port=0))
 
 
 @pytest.fixture(autouse=True)

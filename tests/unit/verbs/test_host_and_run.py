@@ -40,6 +40,7 @@ def console(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     config = replace(
         plain,
         server=replace(plain.server, listen="127.0.0.1", port=0, data_dir=str(tmp_path)),
+        netconsole=replace(plain.netconsole, port=0),
         iperf=replace(plain.iperf, ports=range(0)),
         profiles={**plain.profiles, "sprint": honest.SPRINT},
     )

@@ -20,6 +20,7 @@ def up(migrator: Any, db: pw.Database) -> None:
             "hold_host_keys": pw.TextField(default="[]"),
             "peer": pw.TextField(default=""),
             "image": pw.TextField(null=True),
+            "sel_record_id": pw.IntegerField(null=True),
             "cut_power": pw.BooleanField(default=False),
         },
     }
