@@ -17,7 +17,7 @@ try_needs=(
 # What the tests need beside that:
 test_needs=(
     git:git shellcheck:shellcheck openssl:openssl mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.vfat:dosfstools
-    sgdisk:gdisk mkswap:util-linux nsenter:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
+    dnsmasq:dnsmasq-base sgdisk:gdisk systemd-analyze:systemd mkswap:util-linux nsenter:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
     pdftotext:poppler-utils
 )
 # A browser opens the reports. Ubuntu has it as a snap only: there those tests skip and say so.
@@ -35,7 +35,9 @@ usage: ./build.sh COMMAND
   test machine   the tests with real tools, processes and loop devices (needs root)
   test lab       the tests on the virtual rack (needs root)
   test bench     the measurements
-  image          the live image: comes with a later release
+  install [--with-image] [--start] [--prefix DIR]   the orchestrator as a service of this machine (needs root)
+  uninstall [--purge] [--prefix DIR]                take it away; with --purge its data and configuration too
+  image          dist/image: the live image, kernel and boot loaders, for hosts that start over the network (needs root)
   lock [--upgrade]   renew the pinned requirements
   clean [--all]  remove what was built; with --all the Python environment too
   help           this text
@@ -65,7 +67,8 @@ need_root() {
 # What root made in somebody's checkout belongs to the owner, who goes on without root: builds, tests, cleans.
 hand_back() {
     if ((EUID != 0)) || [[ -O $here ]]; then return; fi
-    find "$here" -xdev -user 0 -exec chown --no-dereference "$(stat -c %u:%g "$here")" {} +
+    find "$here" -xdev -path "$here/build/image" -prune -o \
+        -user 0 -exec chown --no-dereference "$(stat -c %u:%g "$here")" {} + # mkosi's trees stay root's
 }
 
 # Packages of the given program:package words whose program is not here, each once.
@@ -128,7 +131,7 @@ sum() { sha256sum | cut -d ' ' -f 1; }
 # One hash over every file that decides what dist/vetting becomes.
 zipapp_inputs() (
     cd "$here"
-    find vetting tools/zipapp.py tools/front_door.py requirements/runtime.txt -type f \
+    find vetting pxe systemd tools/zipapp.py tools/front_door.py requirements/runtime.txt -type f \
         ! -name '*.pyc' ! -name '.*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sum
 )
 
@@ -218,9 +221,9 @@ pytests() {
 
 check_shell() {
     local scripts
-    mapfile -t scripts < <(git ls-files -z '*.sh' .ci/run | tr '\0' '\n')
+    mapfile -t scripts < <(git ls-files -z '*.sh' .ci/run image/mkosi.postinst.chroot 'image/mkosi.extra/usr/lib/vetting/*' | tr '\0' '\n')
     ((${#scripts[@]})) || scripts=(build.sh .ci/run)
-    shellcheck "${scripts[@]}"
+    shellcheck --external-sources "${scripts[@]}"
 }
 
 lint() {
@@ -242,7 +245,7 @@ do_test() {
     case $layer in
         unit) need_packages git:git ;;
         lint) need_packages git:git shellcheck:shellcheck ;;
-        *) need_packages "${try_needs[@]}" "${test_needs[@]}" ;;
+        *) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" ;;
     esac
     case $layer in
         unit | lint) lock; need_venv; unlock ;;
@@ -270,6 +273,11 @@ do_test() {
     fi
 }
 
+# shellcheck source=tools/install.sh
+source "$here/tools/install.sh"
+# shellcheck source=image/build.sh
+source "$here/image/build.sh"
+
 do_lock() {
     need_packages
     lock
@@ -279,6 +287,13 @@ do_lock() {
 }
 
 do_clean() {
+    local mounted
+    mounted=$(findmnt --raw --noheadings --output TARGET | grep -F -- "$here/build/" || true)
+    [[ -z $mounted ]] || refuse "something is mounted below build/, and removing it would reach what is mounted: umount $mounted"
+    if [[ -d $here/build/image ]]; then
+        can_be_root || refuse "build/image belongs to root: sudo $here/build.sh clean"
+        as_root rm -rf --one-file-system "$here/build/image"
+    fi
     (cd "$here" && rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov)
     find "$here/vetting" "$here/tests" "$here/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
     if [[ ${1:-} == --all ]]; then rm -rf "$venv"; fi
@@ -292,9 +307,13 @@ main() {
         zipapp) do_zipapp ;;
         try) do_try "$@" ;;
         test) do_test "$@" ;;
+        install | uninstall)
+            [[ -n ${DESTDIR:-} ]] || need_root "$command" "$@"
+            "do_$command" "$@"
+            ;;
         lock) do_lock "$@" ;;
         clean) do_clean "$@" ;;
-        image) refuse "the live image comes with a later release; this one vets the machine it runs on: ./build.sh try" ;;
+        image) do_image "$@" ;;
         help | --help | -h) usage ;;
         '') usage; exit 2 ;;
         *) refuse "there is no command '$command'; ./build.sh help lists them" ;;

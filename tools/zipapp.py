@@ -38,6 +38,8 @@ NEVER_OPENED = re.compile(
     re.VERBOSE,
 )
 LICENCE = re.compile(r"\.dist-info/(licenses/|LICEN[CS]E|COPYING|NOTICE|AUTHORS|METADATA)")
+CARRIED = "_carried"  # in the package; `vetting/carried.py` reads from there
+CARRIED_FOLDERS = ("pxe", "systemd")
 OURS_LEFT_OUT = re.compile(r"(^|/)__pycache__(/|$)|\.pyc$|(^|/)\.")
 SHEBANG = b"#!/usr/bin/env python3\n"
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -83,12 +85,15 @@ def lay_over(tree: Path, merged: Path) -> None:
 
 
 def add_ours(merged: Path) -> None:
-    """Add the vetting package itself."""
-    for name, path in files(ROOT / "vetting"):
-        if not OURS_LEFT_OUT.search(name):
-            place = merged / "vetting" / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+    """Add the vetting package itself, and below it the files that it needs from beside it."""
+    trees = {ROOT / "vetting": "vetting"}
+    trees |= {ROOT / folder: f"vetting/{CARRIED}/{folder}" for folder in CARRIED_FOLDERS}
+    for tree, below in trees.items():
+        for name, path in files(tree):
+            if not OURS_LEFT_OUT.search(name):
+                place = merged / below / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
 
 
 def canonical(archive: Path, output: Path) -> None:

@@ -24,6 +24,8 @@ from aiohttp import web
 from vetting.api.desk import Desk
 from vetting.api.door import Door, one_error_shape
 from vetting.api.routes import ROUTES
+from vetting.boot.shelf import Shelf
+from vetting.boot.site import booting
 from vetting.clock import Clock, SystemClock
 from vetting.config import Config
 from vetting.domain.errors import Unavailable
@@ -34,8 +36,10 @@ from vetting.orchestrator.files import Files
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.moves import Means
+from vetting.orchestrator.netconsole import Netconsole, listening
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
+from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
 from vetting.orchestrator.services import Services
 from vetting.orchestrator.views import Views
@@ -66,6 +70,7 @@ class Server:
     store: Store
     reporting: Reporting
     services: Services
+    boot_url: str  # where hosts boot from us; empty where they do not
 
 
 @contextlib.asynccontextmanager
@@ -87,9 +92,11 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
     store = await asyncio.to_thread(Store.open, data / "vetting.db")
     bus = Bus()
     room = Room(data, quota_bytes=ARTIFACT_QUOTA_BYTES)
+    shelf = Shelf.of(config)
     means = Means(
-        config=config, stages=STAGES, signer=keys.ensure_signing_key(data / "keys"), witnesses=Witnesses(clock)
-    )
+        config=config, stages=STAGES, signer=keys.ensure_signing_key(data / "keys"), witnesses=Witnesses(clock),
+        no_image=shelf.why_not,
+    )  # fmt: skip
 
     services = Services(bus, clock)
     iperf = IperfPool(ports=config.iperf.ports, bind=config.iperf.bind, clock=clock, told=services.told)
@@ -104,15 +111,33 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
         people=people,
         views=Views(store=store, clock=clock, reporting=reporting),
         files=Files(store=store, room=room, clock=clock),
+        registering=Registering(
+            store=store, clock=clock, url=config.server.public_url, certificate=certificate, signer=means.signer
+        ),
     )
     await leave_local_token(people, data)
     dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config)
     watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses)
+    ear = Netconsole(store=store, bus=bus, clock=clock, room=room, reporting=reporting)
     try:
         async with answering(desk, people, config, certificate, strict=strict) as url:
             await progress.resume()
-            async with in_background(dispatcher.run, watchdog.run):
-                yield Server(url, certificate, desk, bus, store, reporting, services)
+            async with (
+                hearing(ear, config, services) as hear,
+                booting(
+                    config=config,
+                    data=data,
+                    fingerprint=certificate.fingerprint,
+                    shelf=shelf,
+                    progress=progress,
+                    store=store,
+                    bus=bus,
+                    clock=clock,
+                    told=services.told,
+                ) as boot,
+                in_background(dispatcher.run, watchdog.run, *hear, *boot.loops),
+            ):
+                yield Server(url, certificate, desk, bus, store, reporting, services, boot.url)
     finally:
         await iperf.close()
         await asyncio.to_thread(store.close)
@@ -210,6 +235,17 @@ async def answering(
         yield f"https://{f'[{host}]' if ':' in host else host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def hearing(ear: Netconsole, config: Config, services: Services) -> AsyncIterator[tuple[Loop, ...]]:
+    """The last words of kernels, where they are wanted; yields what has to run for them."""
+    if not config.netconsole.port:
+        yield ()
+        return
+    address = config.boot.address or config.server.listen
+    async with listening(ear, address, config.netconsole.port, services.told):
+        yield (ear.run,)
 
 
 @contextlib.asynccontextmanager

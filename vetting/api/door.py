@@ -12,6 +12,7 @@ from aiohttp import web
 from vetting import wire
 from vetting.api.route import Auth, Call, Caller, Route
 from vetting.domain.errors import BadInput, Forbidden, NotAllowed, Refusal, TooLarge
+from vetting.domain.naming import is_one_of
 
 log = logging.getLogger(__name__)
 BODY_LIMIT_S = 30.0
@@ -68,9 +69,7 @@ def hosts_allowed(names: Sequence[str]) -> Callable[[web.Request], None]:
     allowed = {name.lower() for name in names}
 
     def check(request: web.Request) -> None:
-        host = (request.host or "").lower()
-        bare = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
-        if host not in allowed and bare not in allowed:
+        if not is_one_of(request.host or "", allowed):
             raise Forbidden("this Host header is not ours; add the name to server.allowed_hosts in vetting.yaml")
 
     return check
@@ -122,7 +121,7 @@ class Door:
         if auth is Auth.ANYONE:
             return Caller()
         secret = bearer(request)
-        if auth is Auth.CLAIMER:
+        if auth in (Auth.CLAIMER, Auth.REGISTRANT):
             return Caller(secret=secret)
         if auth is Auth.RUN:
             return Caller(run_id=await self._keeper.run_of(secret))

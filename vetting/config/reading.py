@@ -39,11 +39,12 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 # Lowest and highest value. What is not listed: times 0 to 30 days, `_bytes` from 0, other numbers from 0.
 RANGES: Mapping[str, tuple[float, float]] = {
     "port": (1, 65535),
-    "http_port": (1, 65535),
+    "http_port": (0, 65535),
     "netconsole.port": (0, 65535),
     "lease_s": (120, 7 * DAY_S),
     "interval_s": (1, 60),
     "max_destructive": (1, 1000),
+    "max_reboots": (1, 1000),
     "dispatch_s": (60, 7 * DAY_S),
     "by_hand_s": (60, 30 * DAY_S),
     "hold_samples": (1, 1000),

@@ -72,6 +72,13 @@ class TooLarge(Refusal):
     http_status = 413
 
 
+class TooMany(Refusal):
+    """Asked too often."""
+
+    code = "too_many"
+    http_status = 429
+
+
 class ProtocolMismatch(Refusal):
     """The two programs speak different protocol versions."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 # What firmware writes where nobody filled a field in (seen in dmidecode and in udev of many makers), and
 # two SMBIOS UUIDs that board makers left the same on every board.
@@ -79,3 +80,10 @@ def mac_of(text: str) -> str:
     if len(digits) not in (12, 40) or not digits.strip("0") or not digits.strip("f"):
         return ""
     return ":".join(digits[n : n + 2] for n in range(0, len(digits), 2))
+
+
+def is_one_of(host: str, allowed: Container[str]) -> bool:
+    """Whether a Host header (`name`, `name:port`, `[address]:port`) names one of `allowed`, which are in lower case."""
+    host = host.lower()
+    bare = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    return host in allowed or bare in allowed

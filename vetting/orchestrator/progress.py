@@ -21,7 +21,7 @@ from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.keys import hold_key_pair, public_hex
 from vetting.orchestrator.moves import Means, Turn
 from vetting.orchestrator.reporting import Reporting
-from vetting.store import hosts, runs
+from vetting.store import runs
 from vetting.store.db import Store
 from vetting.store.rows import AttemptRow, RunRow
 

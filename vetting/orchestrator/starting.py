@@ -16,17 +16,13 @@ from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.moves import Turn
-from vetting.orchestrator.reporters import demand_ready, is_fresh, why_not_ready
 from vetting.orchestrator.stopping import why_stopped
+from vetting.orchestrator.ways import START_EVENTS, demand_way, gone_wrong
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
 from vetting.store.rows import HostRow, NewRun, RunRow
 
 DISPATCH = "dispatch"  # as failed stage: the host never came
 TICKET_VALID_S = 30 * 60.0
-START_EVENTS = {
-    "reporter": Event.REBOOT_COMMANDED,
-    "manual": Event.POWER_COMMANDED,
-}
 CLAIM_ANSWER = "this ticket or token opens nothing here; start the run again to get a new ticket"
 
 
@@ -43,12 +39,9 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
     profile = config.profiles.get(request.profile)
     if profile is None:
         raise BadInput(f"there is no profile {request.profile!r}; there are {', '.join(sorted(config.profiles))}")
-    if request.start_by not in START_EVENTS:
-        raise BadInput(f"start_by {request.start_by!r} is not known; use {' or '.join(START_EVENTS)}")
     if request.start_by != "manual" and (why := turn.means.no_image()):
         raise Conflict(f"{host.name} would find nothing to boot: {why}; or boot it yourself with --start-by manual")
-    if request.start_by == "reporter":
-        demand_ready(turn, host)
+    demand_way(turn, host, request)
     if (active := open_run_of_host(host.id)) is not None:
         raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
     _demand_confirmation(host, request)
@@ -112,12 +105,8 @@ def dispatch(turn: Turn, run: RunRow) -> RunRow:
     """
     if run.state is not RunState.QUEUED:
         return run
-    if run.start_by == "reporter":
-        host = hosts.get(run.host_id)
-        if not is_fresh(host, turn.at):
-            return dispatch_failed(turn, run, "the reporter fell silent while the run waited in the queue")
-        if why_not := why_not_ready(host):
-            return dispatch_failed(turn, run, why_not)
+    if why := gone_wrong(run, hosts.get(run.host_id), turn.at):
+        return dispatch_failed(turn, run, why)
     return turn.move(run, START_EVENTS[run.start_by])
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +23,9 @@ LONGEST_WAIT_S = 30.0
 STEADY_S = 60.0  # a child that lived this long has earned a fresh count
 
 
-def tied() -> tuple[str, ...]:
+def tied(*also: str) -> tuple[str, ...]:
     """Words before a program that make the kernel end it when we are killed: an orphan would keep its port from the next.
+    `also`: more words for setpriv, such as another user.
 
     setpriv(1) is part of util-linux; without it the program starts all the same. The kernel forgets nothing but the
     moment before it was asked: whoever finds itself without us then does not begin.
@@ -31,7 +33,7 @@ def tied() -> tuple[str, ...]:
     found = shutil.which("setpriv", path="/usr/bin:/bin")
     if not found:
         return ()
-    return (found, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", _WITH_US, "tied", str(os.getpid()))
+    return (found, *also, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", _WITH_US, "tied", str(os.getpid()))
 
 
 _WITH_US = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
@@ -65,8 +67,12 @@ class Supervised:
         clock: Clock,
         told: Callable[[Status], None] = lambda status: None,
         max_restarts: int = 5,
+        on_line: proc.LineSink | None = None,
+        setpriv: Sequence[str] = (),
     ) -> None:
         self._argv = tuple(argv)
+        self._on_line = on_line
+        self._setpriv = tuple(setpriv)
         self._clock = clock
         self._told = told
         self._max_restarts = max_restarts
@@ -89,6 +95,16 @@ class Supervised:
             self._task = None
         self._set(Health.STOPPED)
 
+    def hang_up(self) -> None:
+        """Asks the child to read its files again; one that does not run reads them when it starts."""
+        if self.status.pid is not None:
+            proc.signal_group(self.status.pid, signal.SIGHUP)
+
+    def shoot(self) -> None:
+        """Ends a child that no longer answers; it is started again as one that died."""
+        if self.status.pid is not None:
+            proc.signal_group(self.status.pid, signal.SIGKILL)
+
     async def _keep(self) -> None:
         wait_s = FIRST_WAIT_S
         while True:
@@ -106,7 +122,8 @@ class Supervised:
 
     async def _once(self) -> str:
         try:
-            child = await proc.spawn(self._argv, wrap=tied(), keep_bytes=64 * 1024)
+            wrap = tied(*self._setpriv)
+            child = await proc.spawn(self._argv, wrap=wrap, on_line=self._on_line, keep_bytes=64 * 1024)
         except (ToolMissing, OSError) as error:
             return str(error)
         self.status.pid = child.pid

@@ -73,6 +73,8 @@ async def until_told(config: Config, manager: Manager) -> None:
         gc.collect()
         gc.freeze()
         print(f"vetting serves at {running.url}", flush=True)
+        if running.boot_url:
+            print(f"hosts boot from {running.boot_url}/boot.ipxe", flush=True)
         print(f"certificate fingerprint (SHA-256): {running.certificate.fingerprint}", flush=True)
         manager.ready(status_of(running))
         async with manager.watched(lambda: running.store.write(_nothing), lambda: status_of(running)):
