@@ -212,6 +212,7 @@ class Hold(Message, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     reason: str
     host_keys: tuple[str, ...] = ()  # public keys of its SSH server, "ssh-ed25519 AAAA…", so that nobody is in between
+    trouble: str = ""  # why nobody can sign in, where the key was there and the door does not open
 
 
 class HoldReply(Message, frozen=True, kw_only=True):
@@ -277,6 +278,9 @@ class HostEdit(Message, frozen=True, kw_only=True):
     bmc: Bmc | None = None
     bmc_password: str | None = None  # None: as it was; never told again
 
+    def __repr__(self) -> str:
+        return f"HostEdit(name={self.name!r}, …)"
+
 
 class HostView(Message, frozen=True, kw_only=True):
     id: int
@@ -292,6 +296,15 @@ class HostView(Message, frozen=True, kw_only=True):
     state: str  # of its newest run, empty without one
     last_run_id: int | None
     last_verdict: str
+
+
+class PowerView(Message, frozen=True, kw_only=True):
+    """What a host's management controller says."""
+
+    host: str
+    kind: str  # ipmi | redfish
+    address: str
+    on: bool
 
 
 class TokenShown(Message, frozen=True, kw_only=True):
@@ -342,6 +355,9 @@ class HoldKey(Message, frozen=True, kw_only=True):
     private_key: str
     host_keys: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"HoldKey(run_id={self.run_id}, host={self.host!r}, …)"
+
 
 class AttemptView(Message, frozen=True, kw_only=True):
     stage: str
@@ -371,6 +387,7 @@ class RunView(Message, frozen=True, kw_only=True):
     start_by: str = ""
     reason: str = ""  # why it failed or was held
     held_at: tuple[str, ...] = ()  # addresses of a held host
+    enterable: bool = False  # its door is open: `vetting run ssh`
 
 
 class ArtifactView(Message, frozen=True, kw_only=True):

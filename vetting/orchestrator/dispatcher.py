@@ -1,4 +1,4 @@
-"""Which queued run goes to its host, and when: in the order of starting, so many destructive ones at a time."""
+"""Which queued run goes to its host, and when: in the order of starting, so many destructive ones and reboots at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from vetting.clock import Clock
 from vetting.config import Config
 from vetting.domain.states import ACTIVE, BEFORE_CLAIM, RunState
 from vetting.orchestrator.progress import Progress
-from vetting.orchestrator.starting import REPORTER_FRESH_S, reporter_age_s
+from vetting.orchestrator.reporters import is_fresh
 from vetting.orchestrator.stopping import why_stopped
+from vetting.orchestrator.waking import Waking
 from vetting.store import hosts, runs
 from vetting.store.db import Store
 from vetting.store.rows import RunRow
@@ -20,11 +21,14 @@ BACK_S = 60.0  # after our own start: reporters and agents that waited for us ha
 
 
 class Dispatcher:
-    def __init__(self, *, store: Store, progress: Progress, clock: Clock, config: Config) -> None:
+    def __init__(
+        self, *, store: Store, progress: Progress, clock: Clock, config: Config, waking: Waking | None = None
+    ) -> None:
         self._store = store
         self._progress = progress
         self._clock = clock
         self._config = config
+        self._waking = waking  # None: nobody is woken or switched on
         self._limits = config.limits
         self._said = ""  # of STOP, once
         self._began_at = clock.now()
@@ -42,13 +46,17 @@ class Dispatcher:
                 runs.count_erasing(ACTIVE - {RunState.QUEUED, RunState.FAILED_HOLDING}),
             )
         )
+        rebooting = sum(run.state is RunState.WAITING_REBOOT for run in waiting)
         for run in waiting:  # oldest first, so that whoever was dispatched just now counts for those behind
             if run.state is RunState.QUEUED:
-                if self._may_go(run, erasing):
+                if self._may_go(run, erasing) and self._may_reboot(run, rebooting):
                     erasing += not run.non_destructive
                     if not await self._not_heard_yet(run):
+                        rebooting += run.start_by == "reporter"
                         await self._progress.dispatch(run.id)
             else:
+                if self._waking is not None:
+                    self._waking.begin(run)
                 await self._give_up_on(run)
 
     def _may_go(self, run: RunRow, erasing: int) -> bool:
@@ -62,12 +70,15 @@ class Dispatcher:
         self._said = ""
         return erasing < self._limits.max_destructive
 
+    def _may_reboot(self, run: RunRow, rebooting: int) -> bool:
+        """Installed hosts go down one after the other: what is wrong with an order shows at the first."""
+        return run.start_by != "reporter" or rebooting < self._limits.max_reboots
+
     async def _not_heard_yet(self, run: RunRow) -> bool:
         """Its reporter spoke long ago, and we were not there to hear it since: it is waited for."""
         if run.start_by != "reporter" or self._clock.now() - self._began_at > BACK_S:
             return False
-        age_s = reporter_age_s(await self._store.read(lambda: hosts.get(run.host_id)), self._clock.now())
-        return age_s is None or not age_s < REPORTER_FRESH_S
+        return not is_fresh(await self._store.read(lambda: hosts.get(run.host_id)), self._clock.now())
 
     async def _give_up_on(self, run: RunRow) -> None:
         moved_at = await self._store.read(lambda: runs.transitions_of(run.id)[-1].at)
