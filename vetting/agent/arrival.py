@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from vetting import __version__, wire
+from vetting.agent.eventlog import EventLog, newest
+from vetting.agent.image import image_of
 from vetting.agent.kept import Kept
 from vetting.agent.logs import Logs
 from vetting.agent.settings import Settings
@@ -24,6 +26,12 @@ async def greet(client: Client, boot_id: str) -> None:
         )
 
 
+async def _event_log_stands_at(settings: Settings) -> int | None:
+    """The newest record of the BMC's event log: what comes after it, this run's host brought about."""
+    bmc = EventLog(settings.root)
+    return newest(await bmc.read(tries=1)) if bmc.there else None
+
+
 async def claim_run(client: Client, settings: Settings, kept: Kept, logs: Logs) -> wire.ClaimReply:
     """With the token kept from before a restart, else with the ticket. Raises NotAllowed where neither is good, and the
     orchestrator's other refusals."""
@@ -39,6 +47,8 @@ async def claim_run(client: Client, settings: Settings, kept: Kept, logs: Logs) 
         boot_id=kept.boot_id,
         identity=await asyncio.to_thread(identity, settings.root),
         live_image=settings.live_image,
+        image=image_of(settings.root, logs) if settings.live_image else None,
+        sel_record_id=None if kept.token else await _event_log_stands_at(settings),
     )
     client.token = secrets[0]
     try:

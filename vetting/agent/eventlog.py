@@ -51,9 +51,9 @@ class EventLog:
     def there(self) -> bool:
         return any(True for pattern in BMC_DEVICES for _ in self.root.glob(pattern.lstrip("/")))
 
-    async def read(self) -> tuple[SelRecord, ...] | None:
+    async def read(self, *, tries: int = TRIES) -> tuple[SelRecord, ...] | None:
         """The last records, oldest first; None where the BMC does not tell."""
-        for _ in range(TRIES):
+        for _ in range(tries):
             try:
                 ended = await self.ask(ARGV)
                 if ended.exit_code == 0 and not ended.timed_out:
@@ -63,6 +63,23 @@ class EventLog:
             except ParseError:
                 continue
         return None
+
+
+def since(known: int | None, records: tuple[SelRecord, ...]) -> tuple[Finding, ...]:
+    """What the BMC wrote down after the record `known`: meanwhile the host died and booted anew."""
+    if known is None:
+        text = "the BMC's event log stands, but what it held before this run's host died is not known"
+        return (Finding(severity=Severity.INFO, component="host", text=text, source="sel"),)
+    if _newest(records) < known:
+        text = "the BMC's event log was cleared, or ran full and began again, since this run looked at it last"
+        began = Finding(severity=Severity.WARNING, component="host", text=text, source="sel")
+        return (began, *(_finding(record) for record in records[-FINDINGS:]))
+    return tuple(_finding(record) for record in records if record.record_id > known)[:FINDINGS]
+
+
+def newest(records: tuple[SelRecord, ...] | None) -> int | None:
+    """The newest record's number, 0 for an empty log; None where the BMC does not tell."""
+    return None if records is None else _newest(records)
 
 
 def grown(

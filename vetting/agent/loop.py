@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from vetting import wire
 from vetting.agent.activity import Activity
+from vetting.agent.aftermath import Aftermath
 from vetting.agent.arrival import claim_run, greet
 from vetting.agent.assignment import ahead_s, inventory_of, job_of
 from vetting.agent.delivery import deliver
@@ -89,6 +90,7 @@ class Agent:
         elif claim.current_stage:
             self.activity.become("running", claim.current_stage, claim.attempt)
         self._begin_sides(claim)
+        await Aftermath(settings=self.settings, client=self.client, logs=self.logs).settle_in(claim)
         if claim.holding:
             return Hold(f"the run is {claim.current_state}")
         if not claim.current_stage:  # the orchestrator has the last stages to itself, or the run is over

@@ -33,6 +33,7 @@ class Settings:
     on_end: OnEnd = OnEnd.EXIT
     live_image: bool = False
     protect: bool = False  # ask the kernel to spare this process when memory runs out
+    netconsole: str = ""  # IP:PORT that the live image's kernel sends its messages to; empty: nowhere
 
     @property
     def ticket_mark(self) -> str:
@@ -102,6 +103,7 @@ def settle(
         on_end=end,
         live_image=live,
         protect=protect or live,
+        netconsole=words.get("netconsole", "") if live else "",
     )
 
 

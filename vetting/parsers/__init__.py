@@ -15,6 +15,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
     fio           parse(text)* -> FioRun                               fio --output-format=json ...
     gpu_burn      parse(text)* -> GpuBurnRun                           gpu_burn SECONDS
     ip            parse(text) -> tuple[Interface, ...]                 ip -j [-s] [-d] addr | link
+                  parse_route(text) -> Route; parse_neighbours(text)   ip -j route get ADDRESS; ip -j neigh
     iperf3        parse(text)* -> IperfRun                             iperf3 -c HOST -J ...
     ipmitool      parse_mc_info (= parse) -> Bmc                       ipmitool mc info
                   parse_sdr -> tuple[SensorReading, ...]               ipmitool sdr elist

@@ -1,4 +1,4 @@
-"""Network interfaces as `ip -j addr` and `ip -j -s -d link` tell them."""
+"""Network interfaces as `ip -j addr` and `ip -j -s -d link` tell them; routes and neighbours."""
 
 from __future__ import annotations
 
@@ -52,11 +52,49 @@ class Interface:
 
 def parse(text: str) -> tuple[Interface, ...]:
     """stdout of `ip -j [-s] [-d] addr|link`; empty text or [] is no interface at all. Raises ParseError."""
+    return tuple(_interface(each) for each in _listed(text, "interfaces"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    device: str
+    source: str  # our address on it
+    gateway: str | None  # None: the destination is on the link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    address: str
+    mac: str | None  # None: nobody answered, or not yet
+    states: tuple[str, ...]  # REACHABLE, STALE, DELAY, PROBE, PERMANENT, INCOMPLETE, FAILED
+
+
+def parse_route(text: str) -> Route:
+    """stdout of `ip -j route get ADDRESS`. Raises ParseError, also where there is no route."""
+    for node in _listed(text, "routes"):
+        device, source = node.text("dev"), node.text("prefsrc")
+        if device and source:
+            return Route(device=device, source=source, gateway=node.text("gateway"))
+    raise ParseError(TOOL, "no route in it", text)
+
+
+def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
+    """stdout of `ip -j neigh show …`; empty text or [] is none at all. Raises ParseError."""
+    return tuple(
+        Neighbour(
+            address=node.text("dst") or "",
+            mac=node.text("lladdr"),
+            states=tuple(map(str, states)) if isinstance(states := node.get("state"), list) else (),
+        )
+        for node in _listed(text, "neighbours")
+    )
+
+
+def _listed(text: str, what: str) -> list[Node]:
     document = load(TOOL, text)
     if not isinstance(document.value, list):
-        raise ParseError(TOOL, "its JSON is not a list of interfaces", text)
-    wrapped = Node(TOOL, {"interfaces": [each for each in document.value if each != {}]}, "")
-    return tuple(_interface(each) for each in wrapped.each("interfaces"))
+        raise ParseError(TOOL, f"its JSON is not a list of {what}", text)
+    return list(Node(TOOL, {what: [each for each in document.value if each != {}]}, "").each(what))
 
 
 def _interface(node: Node) -> Interface:
