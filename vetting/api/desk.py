@@ -8,6 +8,7 @@ from vetting.orchestrator.files import Files
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
+from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.views import Views
 
 
@@ -18,3 +19,4 @@ class Desk:
     people: People  # hosts, tokens, audit
     views: Views  # reads
     files: Files  # gives artifacts out again
+    registering: Registering  # gives installed hosts their reporter

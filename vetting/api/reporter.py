@@ -11,10 +11,20 @@ async def beat(desk: Desk, call: Call, message: wire.ReporterBeat) -> wire.Repor
     return await desk.progress.reporter_beat(call.caller.host_id, message)
 
 
+async def refuse(desk: Desk, call: Call, message: wire.ReporterRefusal) -> wire.ReporterReply:
+    await desk.progress.reporter_refused(call.caller.host_id, message)
+    return wire.ReporterReply()
+
+
 ROUTES = (
     Route(
         method="POST", path="/api/reporter/heartbeat", auth=Auth.REPORTER,
         does="Say that the host is up; hear whether it shall reboot into vetting.",
-        handle=beat, takes=wire.ReporterBeat, gives=wire.ReporterReply, max_bytes=8 * KIB, refusals=(503,),
+        handle=beat, takes=wire.ReporterBeat, gives=wire.ReporterReply, max_bytes=16 * KIB, refusals=(503,),
+    ),
+    Route(
+        method="POST", path="/api/reporter/refuse", auth=Auth.REPORTER,
+        does="Say why an order to reboot is not carried out; the run fails with these reasons.",
+        handle=refuse, takes=wire.ReporterRefusal, gives=wire.ReporterReply, max_bytes=16 * KIB, refusals=(409, 503),
     ),
 )  # fmt: skip

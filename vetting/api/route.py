@@ -21,6 +21,7 @@ class Auth(StrEnum):
     ANYONE = "anyone"
     CLAIMER = "claimer"  # a boot ticket, or the run's token
     RUN = "run"  # the run's token
+    REGISTRANT = "registrant"  # a one-time registration code
     REPORTER = "reporter"  # the host's token
     VIEWER = "viewer"  # a person's token, may read
     OPERATOR = "operator"  # a person's token, may change
@@ -34,7 +35,7 @@ class Caller:
     role: str = ""
     run_id: int = 0
     host_id: int = 0
-    secret: str = ""  # CLAIMER only: the claim itself decides what it is worth
+    secret: str = ""  # CLAIMER and REGISTRANT only: the call itself decides what it is worth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vetting.api import agent, openapi, operator, reporter
+from vetting.api import agent, openapi, operator, registration, reporter
 from vetting.api.desk import Desk
 from vetting.api.route import Auth, Call, Route
 
@@ -16,6 +16,7 @@ async def description(desk: Desk, call: Call, message: None) -> dict[str, Any]:
 ROUTES: tuple[Route, ...] = (
     *agent.ROUTES,
     *reporter.ROUTES,
+    *registration.ROUTES,
     *operator.ROUTES,
     Route(
         method="GET", path="/api/openapi.json", auth=Auth.ANYONE, does="This description.",

@@ -91,6 +91,7 @@ class Limits:
     """What a run may take and how many may be on."""
 
     max_destructive: int = 4  # runs that may write to disks at the same time
+    max_reboots: int = 1  # installed hosts that are on their way down at the same time
     dispatch_s: float = 1800.0  # from the command to reboot until the image claims the run
     by_hand_s: float = 86400.0  # the same where a person boots the host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import hashlib
@@ -61,6 +62,13 @@ def fingerprint_of(folder: Path) -> str:
     """Hex SHA-256 of the certificate in `folder`. Raises OSError where there is none."""
     der = ssl.PEM_cert_to_DER_cert((folder / "tls.crt").read_text())
     return hashlib.sha256(der).hexdigest()
+
+
+def pin_of(certificate: Certificate) -> str:
+    """The certificate's public key as `curl --pinnedpubkey` takes it: "sha256//" and the base64 of its SHA-256."""
+    public = x509.load_pem_x509_certificate(certificate.cert_path.read_bytes()).public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256//{base64.b64encode(hashlib.sha256(der).digest()).decode()}"
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> x509.Certificate:

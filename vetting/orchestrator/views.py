@@ -6,11 +6,11 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import NotFound
 from vetting.domain.states import IN_STAGE, RunState
+from vetting.orchestrator.reporters import reporter_age_s
 from vetting.orchestrator.reporting import Reporting
-from vetting.orchestrator.starting import reporter_age_s
-from vetting.store import attempts, hosts, runs
+from vetting.store import attempts, hosts, runs, unknown
 from vetting.store.db import Store
-from vetting.store.rows import AttemptRow, HostRow, RunRow
+from vetting.store.rows import AttemptRow, HostRow, RunRow, UnknownHostRow
 
 
 class Views:
@@ -31,6 +31,15 @@ class Views:
             if host is None:
                 raise NotFound(f"there is no host named {name[:80]!r}; `vetting host list` shows those that there are")
             return _host(host, now)
+
+        return await self._store.read(look)
+
+    async def unknown_hosts(self) -> tuple[wire.UnknownHostView, ...]:
+        """Machines that asked to boot and are in no record by now, whoever asked last first."""
+
+        def look() -> tuple[wire.UnknownHostView, ...]:
+            ours = {mac for host in hosts.listing() for mac in host.macs}
+            return tuple(_unknown(row) for row in unknown.listing() if row.mac not in ours)
 
         return await self._store.read(look)
 
@@ -75,6 +84,13 @@ def _host(host: HostRow, now: float) -> wire.HostView:
     )
 
 
+def _unknown(row: UnknownHostRow) -> wire.UnknownHostView:
+    return wire.UnknownHostView(
+        mac=row.mac, address=row.address, source=row.source, what=row.what,
+        first_seen_at=row.first_seen_at, last_seen_at=row.last_seen_at, times=row.times,
+    )  # fmt: skip
+
+
 def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunView:
     beat = run.heartbeat if run.state in IN_STAGE else None
     return wire.RunView(
@@ -94,6 +110,7 @@ def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunVie
         start_by=run.start_by,
         reason=run.reason,
         held_at=run.hold_addresses if run.state is RunState.FAILED_HOLDING else (),
+        image=run.image.version[:200] if run.image else "",
     )
 
 

@@ -90,6 +90,7 @@ class _Proxmox:
         self._machine = machine
         self._node = node
         self._running = running
+        self._one_by_one = asyncio.Lock()  # each of them is a Perl of 130 MB
 
     async def guests(self) -> tuple[Guest, ...]:
         seen = processes.guests(self._running)
@@ -125,7 +126,8 @@ class _Proxmox:
         return False
 
     async def _get(self, path: str) -> str:
-        return await _asked(self._machine, "pvesh", "get", path, "--output-format", "json")
+        async with self._one_by_one:
+            return await _asked(self._machine, "pvesh", "get", path, "--output-format", "json")
 
 
 async def _osds(machine: Machine, node: str, running: list[Process]) -> tuple[Osd, ...]:

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
 EXAMPLE = "vetting host add pve-07 --mac 52:54:00:12:34:56 --spec pve-07.yaml"
 
+OF_ALL = ("list", "unknown")  # these name no host
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vetting.asking import add_connection
 
     verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, does in (
-        ("list", "all hosts"), ("show", "one host"), ("add", "add a host"), ("edit", "change a host"),
+        ("list", "all hosts"), ("unknown", "machines that asked to boot and are in no host's record"), ("show", "one host"), ("add", "add a host"), ("edit", "change a host"),
         ("remove", "remove a host without an active run"), ("token", "a new token for the host's reporter"),
+        ("code", "the line that installs and registers the host's reporter, good once"),
         ("relearn", "forget a host's identity after its board or card was replaced"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
         add_connection(one)
-        if name != "list":
+        if name not in OF_ALL:
             one.add_argument("name", help="the host's name")
         if name in ("add", "edit"):
             one.add_argument("--mac", action="append", help="a MAC address; may be given again")
@@ -44,8 +47,13 @@ def main(args: argparse.Namespace) -> int:
         print_json(answer)
     elif args.what == "list":
         _list(answer)
+    elif args.what == "unknown":
+        _list_unknown(answer)
     elif args.what == "token":
         print(f"{answer.token}\n(shown once; the reporter's older token no longer works)")
+    elif args.what == "code":
+        print(f"On {answer.host}, as root, within {answer.valid_s / 60:.0f} min, once:\n\n  {answer.command}\n")
+        print("It shows what it will do and asks. With `sh -s -- --dry-run` in place of `sh` it goes no further.")
     elif args.what == "remove":
         print(f"{args.name} is removed; its runs and reports stay")
     else:
@@ -56,9 +64,11 @@ def main(args: argparse.Namespace) -> int:
 async def _talk(client: Client, args: argparse.Namespace) -> Any:
     from vetting import wire
 
-    path = f"/api/hosts/{quote(args.name, safe='')}" if args.what != "list" else ""
+    path = f"/api/hosts/{quote(args.name, safe='')}" if args.what not in OF_ALL else ""
     if args.what == "list":
         return await client.get("/api/hosts", tuple[wire.HostView, ...])
+    if args.what == "unknown":
+        return await client.get("/api/unknown-hosts", tuple[wire.UnknownHostView, ...])
     if args.what == "show":
         return await client.get(path, wire.HostView)
     if args.what == "add":
@@ -70,6 +80,8 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
         return await client.change("DELETE", path, wire.Because(reason=args.reason), wire.Because)
     if args.what == "relearn":
         return await client.call(f"{path}/relearn", wire.Because(reason=args.reason), wire.HostView)
+    if args.what == "code":
+        return await client.call(f"{path}/registration-code", wire.Because(), wire.RegistrationCode)
     return await client.call(f"{path}/reporter-token", wire.Because(), wire.TokenShown)
 
 
@@ -115,10 +127,44 @@ def _list(hosts: tuple[wire.HostView, ...]) -> None:
         print("no hosts yet; `vetting host add NAME --mac …` adds one")
         return
     rows = [
-        (host.name, host.state or "idle", str(host.last_run_id or ""), host.last_verdict, ago(host.reporter_age_s))
+        (
+            host.name, host.state or "idle", str(host.last_run_id or ""), host.last_verdict, ago(host.reporter_age_s),
+            _readiness(host),
+        )
         for host in hosts
+    ]  # fmt: skip
+    print_table(("host", "state", "run", "verdict", "reporter heard", "says"), rows)
+
+
+def _readiness(host: wire.HostView) -> str:
+    """What its reporter said when it was last heard."""
+    if host.reporter_age_s is None:
+        return ""
+    if not host.reporter_allowed:
+        return "reboot not allowed on the host"
+    if host.reporter_obstacles:
+        more = len(host.reporter_obstacles) - 1
+        return f"not now: {host.reporter_obstacles[0][:60]}{f' (and {more} more)' if more else ''}"
+    return (
+        f"ready, boots by {', '.join(host.reporter_ways)}" if host.reporter_ways else "no way to boot from the network"
+    )
+
+
+def _list_unknown(machines: tuple[wire.UnknownHostView, ...]) -> None:
+    import time
+
+    from vetting.asking import ago, print_table, visible
+
+    if not machines:
+        print("no machine that is in no host's record has asked to boot")
+        return
+    now = time.time()
+    rows = [
+        (one.mac, one.address, f"{ago(now - one.last_seen_at)}, {one.times} times", visible(one.what))
+        for one in machines
     ]
-    print_table(("host", "state", "run", "verdict", "reporter heard"), rows)
+    print_table(("network card", "address", "asked", "says of itself"), rows)
+    print("\n`vetting host add NAME --mac MAC` makes one of them known")
 
 
 def _show(host: wire.HostView) -> None:

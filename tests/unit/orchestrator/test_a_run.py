@@ -268,7 +268,7 @@ async def test_a_start_without_a_fresh_reporter_is_refused_with_the_way_out(worl
 async def test_a_reporter_is_told_to_reboot_and_a_silent_one_fails_the_dispatch(world: World) -> None:
     await world.people.add_host(wire.HostEdit(name="honest", spec=honest.SPEC), who="ann")
     host_id = (await world.views.host("honest")).id
-    beat = wire.ReporterBeat(boot_id="os", version="1")
+    beat = wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",))
     assert (await world.progress.reporter_beat(host_id, beat)).cmd == "none"
     first = await world.started(start_by="reporter")
     await world.progress.dispatch(first.run_id)
