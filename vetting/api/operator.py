@@ -26,6 +26,10 @@ async def hosts(desk: Desk, call: Call, message: None) -> tuple[wire.HostView, .
     return await desk.views.hosts()
 
 
+async def unknown_hosts(desk: Desk, call: Call, message: None) -> tuple[wire.UnknownHostView, ...]:
+    return await desk.views.unknown_hosts()
+
+
 async def add_host(desk: Desk, call: Call, message: wire.HostEdit) -> wire.HostView:
     await desk.people.add_host(message, who=call.caller.name)
     return await desk.views.host(message.name)
@@ -127,6 +131,10 @@ def _act(name: str, does: str, handle: Handler) -> Route:
 
 ROUTES = (
     _read("/api/hosts", "All hosts.", hosts, tuple[wire.HostView, ...]),
+    _read(
+        "/api/unknown-hosts", "Machines that asked to boot and are in no host's record.", unknown_hosts,
+        tuple[wire.UnknownHostView, ...],
+    ),
     _change("POST", "/api/hosts", "Add a host.", add_host, wire.HostEdit, wire.HostView),
     _read(HOST, "One host, by name.", show_host, wire.HostView),
     _change("PUT", HOST, "Change a host.", edit_host, wire.HostEdit, wire.HostView),

@@ -18,8 +18,11 @@ from vetting.boot.shelf import Shelf
 from vetting.clock import Clock
 from vetting.config import Config
 from vetting.domain.errors import Unavailable
+from vetting.orchestrator import dnsmasq
 from vetting.orchestrator.arrivals import Arrivals
+from vetting.orchestrator.bootfiles import BootFiles
 from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.dhcplog import DhcpLog
 from vetting.orchestrator.interfaces import Own, own_on
 from vetting.orchestrator.neighbours import mac_behind
 from vetting.orchestrator.netboot import Netboot
@@ -67,9 +70,10 @@ async def booting(
         return
     arrivals = Arrivals(store=store, bus=bus, clock=clock)
     address = listens_on(config)
+    own_mac_behind = partial(mac_behind, interface=config.boot.interface)
     answers = Answers(
         config=config, fingerprint=fingerprint, shelf=shelf, progress=progress, arrivals=arrivals,
-        mac_behind=partial(mac_behind, interface=config.boot.interface),
+        mac_behind=own_mac_behind,
     )  # fmt: skip
     service = Service(
         answers=answers, shelf=shelf, arrivals=arrivals, names=(*config.server.allowed_hosts, address),
@@ -80,11 +84,12 @@ async def booting(
     async with listening(service, address, _port(config)) as (host, port):
         loops: tuple[Callable[[], Awaitable[None]], ...] = (partial(keep_looking, shelf, clock),)
         if config.boot.interface:
+            heard = DhcpLog(arrivals=arrivals, mac_behind=own_mac_behind)
             netboot = Netboot(
-                config=config, data=data, store=store, clock=clock, http_port=port, loader=shelf.place, told=told,
-                heard=lambda line: None,
+                config=config, store=store, clock=clock, http_port=port, told=told, heard=heard.heard,
+                files=BootFiles(data, user=dnsmasq.user(), loader=shelf.place),
             )  # fmt: skip
-            loops = (*loops, netboot.run)
+            loops = (*loops, netboot.run, netboot.watch, heard.run)
         yield Booting(f"http://{f'[{host}]' if ':' in host else host}:{port}", loops)
 
 

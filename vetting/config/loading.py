@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from vetting.config.document import LARGEST_BYTES, Node, parse
 from vetting.config.mistakes import Book, ConfigErrors, one_of
 from vetting.config.reading import section, value
-from vetting.config.values import Config, HostClass
+from vetting.config.values import Boot, BootMode, Config, HostClass
 from vetting.domain.errors import BadInput
 from vetting.domain.profiles import SHIPPED, Profile
 
@@ -58,6 +59,7 @@ def _config(root: Node, book: Book) -> Config | None:
         classes=_classes(top.get("classes"), book),
     )
     _check_ports(config, top, book)
+    _check_boot(config.boot, top, book)
     _check_patience(config, top, book)
     _check_notify(top.get("notify"), book)
     return config
@@ -80,6 +82,43 @@ def _check_ports(config: Config, top: dict[str, Node], book: Book) -> None:
         line = _line(top, "iperf", "ports") or _line(top, "server", "port")
         text = f"{first}-{last} takes in server.port {config.server.port}; choose ports that do not overlap"
         book.note("iperf.ports", line, text)
+    taken = {config.server.port: "server.port", **dict.fromkeys(config.iperf.ports, "iperf.ports")}
+    if (other := taken.get(config.boot.http_port)) is not None:
+        line = _line(top, "boot", "http_port") or _line(top, *other.split("."))
+        book.note("boot.http_port", line, f"{config.boot.http_port} is taken by {other}; choose another port")
+
+
+def _check_boot(boot: Boot, top: dict[str, Node], book: Book) -> None:
+    """What the mode needs, what it forbids, and that all its addresses can be of one network."""
+
+    def note(key: str, text: str) -> None:
+        book.note(f"boot.{key}", _line(top, "boot", key), text)
+
+    if boot.mode is BootMode.PROXY:
+        for key in ("dhcp_range", "gateway", "dns"):
+            if getattr(boot, key):
+                note(key, "is for mode dhcp alone: in mode proxy the site's own DHCP server gives out addresses")
+        return
+    if not boot.interface:
+        note("interface", "is needed in mode dhcp: a DHCP server answers on one network alone")
+    if not boot.dhcp_range:
+        note("dhcp_range", "is needed in mode dhcp: the addresses to give out, such as 10.0.0.100-10.0.0.199")
+    if not boot.http_port:
+        note("http_port", "is 0, so no host could boot; leave it out or choose a port")
+    given = _addresses(boot.dhcp_range)
+    for key, own in (("address", boot.address), ("gateway", boot.gateway)):
+        at = _addresses(f"{own}-{own}")
+        if at and given and given[0] <= at[0] <= given[1]:
+            note(key, f"{own} lies in boot.dhcp_range and would be given to a host; choose another range")
+
+
+def _addresses(dhcp_range: str) -> tuple[int, int] | None:
+    """First and last as numbers; None where the range is none (which is told elsewhere)."""
+    try:
+        first, last = (int(IPv4Address(part.strip())) for part in dhcp_range.split("-"))
+    except ValueError:
+        return None
+    return first, last
 
 
 def _profiles(node: Node | None, book: Book) -> dict[str, Profile]:

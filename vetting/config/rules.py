@@ -15,6 +15,12 @@ from vetting.domain.specdiff import severity_mistake
 from vetting.domain.states import STAGE_ORDER
 
 CANNOT_DROP = ("Inventory", "Reporting")  # without them there is nothing to compare and nothing to hand over
+INTERFACE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}"
+)  # the kernel's 15 letters, and nothing that dnsmasq splits at
+KERNEL_WORD = re.compile(r"[A-Za-z0-9=,.:/_+@%-]+")
+OUR_WORDS = ("initrd", "BOOTIF", "init", "rdinit", "root")
+LARGEST_RANGE = 65536
 
 Rule = Callable[[Any], list[str]]
 
@@ -86,11 +92,68 @@ def _filled(text: str) -> list[str]:
     return [] if text.strip() else ["must not be empty"]
 
 
+def _interface(text: str) -> list[str]:
+    if not text or INTERFACE.fullmatch(text):
+        return []
+    return [f"must be the name of a network interface, such as eth1 or br0, it is {text!r}"]
+
+
+def _own_ipv4(text: str) -> list[str]:
+    """One machine's IPv4 address: DHCP and the loaders of most firmware know no other."""
+    if not text:
+        return []
+    try:
+        found = ipaddress.IPv4Address(text)
+    except ValueError:
+        return [f"must be an IPv4 address such as 10.0.0.1, it is {text!r}"]
+    if found.is_unspecified or found.is_multicast or found.is_reserved:
+        return [f"must be the address of one machine, it is {text!r}"]
+    return []
+
+
+def _own_ipv4s(texts: tuple[str, ...]) -> list[str]:
+    return [why for text in texts for why in (_own_ipv4(text) if text else ["must not be empty"])]
+
+
+def _dhcp_range(text: str) -> list[str]:
+    if not text:
+        return []
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    if not dash or _own_ipv4(first) or _own_ipv4(last) or not first or not last:
+        return [f"must be two IPv4 addresses such as 10.0.0.100-10.0.0.199, it is {text!r}"]
+    size = int(ipaddress.IPv4Address(last)) - int(ipaddress.IPv4Address(first)) + 1
+    if size < 1:
+        return [f"must run from a lower to a higher address, it is {text!r}"]
+    return [f"holds {size} addresses; {LARGEST_RANGE} are the most"] if size > LARGEST_RANGE else []
+
+
+def _image_dir(text: str) -> list[str]:
+    return _folder(text) if text else []
+
+
+def _kernel_args(text: str) -> list[str]:
+    """They pass through iPXE, which would take some signs for its own, and stand beside words that must not come twice."""
+    wrong = [word for word in text.split() if not KERNEL_WORD.fullmatch(word)]
+    if wrong:
+        return [
+            f"{wrong[0]!r} holds a sign that cannot be put on a kernel command line; letters, digits and =,.:/_+@%- can"
+        ]
+    ours = [word for word in text.split() if word.partition("=")[0] in OUR_WORDS or word.startswith("vetting.")]
+    return [f"{ours[0]!r} is set by vetting itself; leave it out"] if ours else []
+
+
 RULES: Mapping[tuple[str, str], Rule] = {
     ("Server", "listen"): _address,
     ("Server", "public_url"): _public_url,
     ("Server", "data_dir"): _folder,
     ("Server", "allowed_hosts"): _hosts,
+    ("Boot", "interface"): _interface,
+    ("Boot", "address"): _own_ipv4,
+    ("Boot", "dhcp_range"): _dhcp_range,
+    ("Boot", "gateway"): _own_ipv4,
+    ("Boot", "dns"): _own_ipv4s,
+    ("Boot", "image_dir"): _image_dir,
+    ("Boot", "kernel_args"): _kernel_args,
     ("Iperf", "bind"): _address,
     ("Iperf", "host"): _host,
     ("Threshold", "series"): _series,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vetting import carried
 from vetting.config import Config
+from vetting.config.rules import INTERFACE
 from vetting.config.values import BootMode
 from vetting.domain.errors import BadInput
 from vetting.domain.naming import mac_of
@@ -27,7 +27,6 @@ CAPABILITIES = (
     "net_admin",
 )  # low ports; the ping before an offer; answers to who has no address
 LOADERS = ("undionly.kpxe", "snponly.efi")
-INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,7 @@ def hosts_file(macs: Iterable[str]) -> str:
 
 
 def argv(program: str, places: Places) -> tuple[str, ...]:
+    """`program` by its full path: it lies in /usr/sbin, which is not on everybody's PATH."""
     return (program, "--keep-in-foreground", f"--conf-file={places.configuration}")
 
 

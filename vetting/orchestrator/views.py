@@ -6,6 +6,7 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import NotFound
 from vetting.domain.states import IN_STAGE, RunState
+from vetting.orchestrator.holding import why_not_enterable
 from vetting.orchestrator.reporters import reporter_age_s
 from vetting.orchestrator.reporting import Reporting
 from vetting.store import attempts, hosts, runs, unknown
@@ -110,6 +111,7 @@ def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunVie
         start_by=run.start_by,
         reason=run.reason,
         held_at=run.hold_addresses if run.state is RunState.FAILED_HOLDING else (),
+        enterable=not why_not_enterable(run),
         image=run.image.version[:200] if run.image else "",
     )
 

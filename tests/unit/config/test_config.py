@@ -94,6 +94,9 @@ nonsense: 1
 """
 
 
+DHCP = "boot: {{mode: dhcp, interface: br0, {}}}"
+
+
 def test_every_mistake_is_told_at_once_with_its_key_path_and_line() -> None:
     found = mistakes(WRONG)
     lines = {path: line for path, (line, _) in found.items()}
@@ -103,6 +106,7 @@ def test_every_mistake_is_told_at_once_with_its_key_path_and_line() -> None:
         "server.data_dir": 1,
         "server.listen": 1,
         "iperf.ports": 2,
+        "boot.http_port": 2,
         "heartbeat.interval_s": 4,
         "thresholds[0].series": 6,
         "thresholds[1].op": 7,
@@ -160,6 +164,37 @@ def test_the_error_lists_a_line_for_each_and_says_that_nothing_was_started() -> 
         ("iperf: {host: 'a b'}", "iperf.host", 1, "host name"),
         ("heartbeat: {interval_s: 0.1}", "heartbeat.interval_s", 1, "between 1 and 60"),
         ("heartbeat: {interval_s: .inf}", "heartbeat.interval_s", 1, "finite"),
+        ("boot: {interface: 'eth0,eth1'}", "boot.interface", 1, "name of a network interface"),
+        ("boot: {interface: br0 eth1}", "boot.interface", 1, "name of a network interface"),
+        ("boot: {interface: an-interface-of-17}", "boot.interface", 1, "name of a network interface"),
+        ("boot: {mode: relay}", "boot.mode", 1, "proxy, dhcp"),
+        ("boot: {address: 10.0.0.1/24}", "boot.address", 1, "IPv4 address"),
+        ("boot: {address: '::1'}", "boot.address", 1, "IPv4 address"),
+        ("boot: {address: 0.0.0.0}", "boot.address", 1, "of one machine"),
+        ("boot: {http_port: 8443}", "boot.http_port", 1, "taken by server.port"),
+        ("iperf:\n  ports: 8470-8480", "boot.http_port", 2, "taken by iperf.ports"),
+        ("boot: {image_dir: image}", "boot.image_dir", 1, "absolute"),
+        ("boot: {local_boot: disc}", "boot.local_boot", 1, "auto, exit, disk"),
+        ("boot: {lease_s: 60}", "boot.lease_s", 1, "between 120"),
+        ("boot: {kernel_args: 'a=${mac}'}", "boot.kernel_args", 1, "a sign that cannot"),
+        ("boot: {kernel_args: 'a || shell'}", "boot.kernel_args", 1, "a sign that cannot"),
+        ("boot: {kernel_args: \"a='b'\"}", "boot.kernel_args", 1, "a sign that cannot"),
+        ('boot: {kernel_args: "a\\nb"}', "boot.kernel_args", 1, "one line"),
+        ("boot: {kernel_args: 'quiet vetting.ticket=x'}", "boot.kernel_args", 1, "set by vetting itself"),
+        ("boot: {kernel_args: 'initrd=x'}", "boot.kernel_args", 1, "set by vetting itself"),
+        ("boot: {gateway: 10.0.0.254}", "boot.gateway", 1, "mode dhcp alone"),
+        ("boot: {dns: [10.0.0.254]}", "boot.dns", 1, "mode dhcp alone"),
+        ("boot: {dhcp_range: 10.0.0.9-10.0.0.99}", "boot.dhcp_range", 1, "mode dhcp alone"),
+        ("boot: {mode: dhcp, interface: br0}", "boot.dhcp_range", 1, "is needed in mode dhcp"),
+        ("boot: {mode: dhcp, dhcp_range: 10.0.0.9-10.0.0.99}", "boot.interface", 1, "is needed in mode dhcp"),
+        (DHCP.format("dhcp_range: 10.0.0.99-10.0.0.9"), "boot.dhcp_range", 1, "lower to a higher"),
+        (DHCP.format("dhcp_range: 10.0.0.9/24"), "boot.dhcp_range", 1, "two IPv4 addresses"),
+        (DHCP.format("dhcp_range: 10.0.0.0-10.9.0.0"), "boot.dhcp_range", 1, "65536 are the most"),
+        (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, gateway: 10.0.0.9"), "boot.gateway", 1, "would be given to a host"),
+        (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, address: 10.0.0.99"), "boot.address", 1, "would be given to a host"),
+        (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, gateway: gw"), "boot.gateway", 1, "IPv4 address"),
+        (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, dns: [8.8.8.8, '']"), "boot.dns", 1, "must not be empty"),
+        (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, http_port: 0"), "boot.http_port", 1, "no host could boot"),
         ("limits: {max_destructive: -1}", "limits.max_destructive", 1, "between 1"),
         ("limits: {dispatch_s: 1 fortnight}", "limits.dispatch_s", 1, "duration"),
         ("thresholds: {a: 1}", "thresholds", 1, "must be a list"),
@@ -198,6 +233,11 @@ def test_a_mistake_is_told_with_what_to_do(text: str, path: str, line: int, word
     got_path, got_line, got_words = only(text)
     assert (got_path, got_line) == (path, line)
     assert words in got_words
+
+
+def test_a_network_of_our_own_needs_no_more_than_an_interface_and_a_range() -> None:
+    boot = config.loads("boot: {mode: dhcp, interface: eth1, dhcp_range: 10.0.0.100 - 10.0.0.199}").boot
+    assert (boot.interface, boot.dhcp_range, boot.gateway, boot.dns) == ("eth1", "10.0.0.100 - 10.0.0.199", "", ())
 
 
 @pytest.mark.parametrize("rule", sorted(RULES), ids=".".join)
