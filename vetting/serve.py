@@ -30,19 +30,23 @@ from vetting.clock import Clock, SystemClock
 from vetting.config import Config
 from vetting.domain.errors import Unavailable
 from vetting.orchestrator import keys
+from vetting.orchestrator.arrivals import Arrivals
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.dispatcher import Dispatcher
 from vetting.orchestrator.files import Files
+from vetting.orchestrator.holding import Doors
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.moves import Means
 from vetting.orchestrator.netconsole import Netconsole, listening
+from vetting.orchestrator.outlets import Outlets
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
 from vetting.orchestrator.services import Services
 from vetting.orchestrator.views import Views
+from vetting.orchestrator.waking import Waking
 from vetting.orchestrator.watchdog import Watchdog
 from vetting.orchestrator.witness import Witnesses
 from vetting.stages import STAGES
@@ -114,9 +118,14 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
         registering=Registering(
             store=store, clock=clock, url=config.server.public_url, certificate=certificate, signer=means.signer
         ),
+        doors=Doors(store=store, clock=clock),
+        outlets=Outlets(store=store, clock=clock),
     )
     await leave_local_token(people, data)
-    dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config)
+    waking = Waking(
+        store=store, progress=progress, clock=clock, config=config, arrivals=Arrivals(store=store, bus=bus, clock=clock)
+    )
+    dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config, waking=waking)
     watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses)
     ear = Netconsole(store=store, bus=bus, clock=clock, room=room, reporting=reporting)
     try:
@@ -139,6 +148,7 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
             ):
                 yield Server(url, certificate, desk, bus, store, reporting, services, boot.url)
     finally:
+        await waking.close()
         await iperf.close()
         await asyncio.to_thread(store.close)
 

@@ -387,6 +387,7 @@ class RunView(Message, frozen=True, kw_only=True):
     start_by: str = ""
     reason: str = ""  # why it failed or was held
     held_at: tuple[str, ...] = ()  # addresses of a held host
+    image: str = ""  # version of the live image that it was claimed from; empty outside
     enterable: bool = False  # its door is open: `vetting run ssh`
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vetting.orchestrator.files import Files
+from vetting.orchestrator.holding import Doors
 from vetting.orchestrator.intake import Intake
+from vetting.orchestrator.outlets import Outlets
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
@@ -20,3 +22,5 @@ class Desk:
     views: Views  # reads
     files: Files  # gives artifacts out again
     registering: Registering  # gives installed hosts their reporter
+    doors: Doors  # ways into held hosts
+    outlets: Outlets  # asks management controllers

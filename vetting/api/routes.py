@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vetting.api import agent, openapi, operator, registration, reporter
+from vetting.api import agent, openapi, operator, outlets, registration, reporter
 from vetting.api.desk import Desk
 from vetting.api.route import Auth, Call, Route
 
@@ -18,6 +18,7 @@ ROUTES: tuple[Route, ...] = (
     *reporter.ROUTES,
     *registration.ROUTES,
     *operator.ROUTES,
+    *outlets.ROUTES,
     Route(
         method="GET", path="/api/openapi.json", auth=Auth.ANYONE, does="This description.",
         handle=description, gives=dict[str, Any],

@@ -33,6 +33,9 @@ EVENTS_TOLD = {  # what people are notified of, by the state that a run comes to
 }
 
 
+NO_KEY: runs.RunChanges = {"hold_private_key": "", "hold_public_key": "", "hold_host_keys": (), "hold_addresses": ()}
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a turn may use beside the store."""
@@ -60,8 +63,8 @@ class Turn:
         """Takes a run where the table says. Raises IllegalMove; Conflict when somebody else moved it first."""
         to = next_state(run.state, event, held_from=run.held_from)
         changes.setdefault("stage", STAGE_OF.get(to, run.stage))
-        if to in CLOSED:  # the hold's key dies with the run
-            changes.update(hold_private_key="", hold_public_key="")
+        if to in CLOSED or (run.state is RunState.FAILED_HOLDING and to is not RunState.FAILED_HOLDING):
+            changes.update(NO_KEY)  # the key dies with its hold; a later one gets a new pair
         if not runs.move(run.id, run.state, to, **changes):
             raise Conflict(f"run {run.id} was moved by somebody else at the same moment; look again", run=run.id)
         runs.add_transition(run.id, at=self.at, from_state=run.state, event=str(event), to_state=to, who=who, why=why)

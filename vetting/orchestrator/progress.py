@@ -15,7 +15,7 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
 from vetting.domain.states import ACTIVE, CLOSED, IN_STAGE, RunState
-from vetting.orchestrator import deciding, reporters, running, starting
+from vetting.orchestrator import deciding, holding, reporters, running, starting
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.keys import hold_key_pair, public_hex
@@ -147,7 +147,7 @@ class Progress:
 
     async def hold(self, run_id: int, message: wire.Hold) -> wire.HoldReply:
         pair = hold_key_pair(run_id)
-        reply = await self._turn(lambda turn: running.hold(turn, runs.get(run_id), message, pair))
+        reply = await self._turn(lambda turn: holding.hold(turn, runs.get(run_id), message, pair))
         await self._write_report(run_id)
         return reply
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 
 from vetting import wire
-from vetting.domain.errors import Conflict
 from vetting.domain.outcome import Outcome, Severity, Verdict
 from vetting.domain.states import CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, STAGE_OF, Event, RunState
 from vetting.orchestrator import judging
@@ -144,25 +143,6 @@ def _command(turn: Turn, run: RunRow, beat: wire.Heartbeat) -> wire.Command:
     if run.state in (RunState.COMPLETED, RunState.RELEASED):
         return wire.Command(cmd="shutdown")
     return NOTHING
-
-
-def hold(turn: Turn, run: RunRow, message: wire.Hold, key_pair: tuple[str, str]) -> wire.HoldReply:
-    """The agent is parked and tells where it can be reached; it gets the public half of the run's key."""
-    if run.state is RunState.FAILED:
-        run = turn.move(run, Event.HELD, why=message.reason[:500])
-    if run.state is not RunState.FAILED_HOLDING:
-        raise Conflict(f"run {run.id} is {run.state}, there is nothing to hold", state=str(run.state))
-    if not run.hold_public_key:
-        private, public = key_pair
-        runs.change(run.id, hold_private_key=private, hold_public_key=public)
-    addresses = tuple(address[:64] for address in message.addresses[:16])
-    runs.change(run.id, hold_addresses=addresses)
-    turn.say("run.hold", run.id, addresses=list(addresses))
-    run = runs.get(run.id)
-    return wire.HoldReply(
-        authorized_key=run.hold_public_key,
-        message=f"run {run.id} of {run.host_name} is held: {run.failed_stage}: {run.reason}"[:1000],
-    )
 
 
 def past_deadline(turn: Turn, run: RunRow, attempt: AttemptRow) -> RunRow:

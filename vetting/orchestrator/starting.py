@@ -15,7 +15,7 @@ from vetting.domain.permit import DISK
 from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
-from vetting.orchestrator.moves import Turn
+from vetting.orchestrator.moves import NO_KEY, Turn
 from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.ways import START_EVENTS, demand_way, gone_wrong
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
@@ -182,7 +182,7 @@ def _claimed(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]
     token, token_hash = tokens.issue()
     runs.change(
         run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1, boot_id=message.boot_id,
-        heartbeat_at=turn.at,
+        heartbeat_at=turn.at, **NO_KEY,
     )  # fmt: skip
     run = runs.get(run.id)
     if run.state is RunState.FAILED_HOLDING:
@@ -242,10 +242,16 @@ def _admitted(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
 
 
 def _claimed_again(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
-    if message.boot_id != run.boot_id and run.state in IN_STAGE:
-        run = rebooted(turn, run, boot_id=message.boot_id)
-        runs.change(run.id, boot_id=message.boot_id, heartbeat_at=turn.at)
-        return runs.get(run.id)
+    if message.boot_id != run.boot_id:
+        runs.change(
+            run.id, **NO_KEY
+        )  # the door of the old boot is gone, and who has its key shall not knock at this one
+        if run.state in IN_STAGE:
+            run = rebooted(turn, run, boot_id=message.boot_id)
+            runs.change(run.id, boot_id=message.boot_id, heartbeat_at=turn.at)
+            return runs.get(run.id)
+        if run.state is RunState.FAILED_HOLDING:
+            runs.change(run.id, boot_id=message.boot_id)
     runs.change(run.id, heartbeat_at=turn.at)
     if run.state is RunState.FAILED:
         return turn.move(run, Event.HELD, why="the agent is back")
