@@ -180,9 +180,10 @@ def _claimed(turn: Turn, secret: str, message: wire.Claim) -> tuple[RunRow, str]
         turn.find(run, Severity.CRITICAL, "host", why_not, "claim")
         return run, ""
     token, token_hash = tokens.issue()
+    runs.change(run.id, **NO_KEY)  # the door of the old boot is gone, and who has its key shall not knock at this one
     runs.change(
         run.id, token_hash=token_hash, token_incarnation=run.token_incarnation + 1, boot_id=message.boot_id,
-        heartbeat_at=turn.at, **NO_KEY,
+        heartbeat_at=turn.at,
     )  # fmt: skip
     run = runs.get(run.id)
     if run.state is RunState.FAILED_HOLDING:
