@@ -148,6 +148,7 @@ def _report(records: Records, series: Sequence[str], curves: Curves | None) -> R
         thresholds=_thresholds(records, series, breaches),
         breaches=breaches,
         findings=findings,
+        last_words=passages.last_words(records),
         differences=differences,
         firmware=tuple(
             FirmwareShown(component=one.component, identifier=one.identifier, version=one.version, detail=one.detail)
@@ -161,6 +162,8 @@ def _report(records: Records, series: Sequence[str], curves: Curves | None) -> R
         overrides=passages.overrides(records),
         audit=passages.audit(records),
         profile=particulars.profile_facts(records.run.profile),
+        image=particulars.image_shown(records.run.image),
+        tools=particulars.tools_used(records),
         versions=particulars.versions(),
     )
 

@@ -13,12 +13,13 @@ from itertools import count
 from vetting.domain.outcome import Finding, Severity
 from vetting.domain.states import Event
 from vetting.orchestrator.particulars import FAILURES
+from vetting.orchestrator.records import NETCONSOLE
 from vetting.parsers import crash, netconsole
 from vetting.parsers.errors import bounded
 from vetting.store import artifacts, attempts, findings, logs, runs
 from vetting.store.artifacts import Stored
 
-SOURCE = "netconsole"
+SOURCE = NETCONSOLE
 FILE = "last-words.txt"
 DEATHS = (Event.REBOOTED_UNEXPECTEDLY, Event.HOST_LOST)
 HEAD = (

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 import msgspec
 
 from vetting import __version__
+from vetting.domain.image import LiveImage
 from vetting.domain.inventory import Inventory
 from vetting.domain.naming import known
 from vetting.domain.profiles import Profile
 from vetting.domain.states import Event, RunState
 from vetting.orchestrator.records import REPORTING, Records
-from vetting.report.model import FORMAT, Fact, HostShown, RunShown
+from vetting.report.model import FORMAT, Fact, HostShown, ImageShown, RunShown
 from vetting.report.text import disk_size, size
 from vetting.store.migrations import NAMES
 
@@ -146,6 +148,32 @@ def _knobs(prefix: str, value: object) -> Iterator[Fact]:
         yield Fact(label=prefix, value=", ".join(map(str, value)) or "none")
     else:
         yield Fact(label=prefix, value=str(value))
+
+
+def image_shown(image: LiveImage | None) -> ImageShown | None:
+    if image is None:
+        return None
+    packages = tuple(Fact(label=name, value=version) for name, version in sorted(image.packages.items()))
+    return ImageShown(version=image.version, kernel=image.kernel, packages=packages)
+
+
+def tools_used(records: Records) -> tuple[Fact, ...]:
+    """Every program that a stage ran, with its version; two where a retry met another one."""
+    found: dict[str, set[str]] = {}
+    for outcome in records.outcomes.values():
+        for tool in outcome.tools:
+            if tool.argv:
+                found.setdefault(_program(tool.argv), set()).add(tool.version)
+    return tuple(
+        Fact(label=name, value=", ".join(sorted(filter(None, told))) or "not told")
+        for name, told in sorted(found.items())
+    )
+
+
+def _program(argv: tuple[str, ...]) -> str:
+    """The program itself, not what spares or spoils it in the kernel's eyes."""
+    at = argv.index("--") + 1 if argv[0] == "choom" and "--" in argv[:-1] else 0
+    return PurePath(argv[at]).name
 
 
 def versions() -> tuple[Fact, ...]:

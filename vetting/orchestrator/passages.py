@@ -13,6 +13,7 @@ from vetting.report.model import (
     AttemptShown,
     AuditShown,
     CounterShown,
+    LastWordsShown,
     LateShown,
     Mark,
     OverrideShown,
@@ -130,6 +131,15 @@ def transitions(records: Records) -> tuple[TransitionShown, ...]:
         )
         for row in records.transitions
         if row.to_state is not RunState.COMPLETED
+    )
+
+
+def last_words(records: Records) -> tuple[LastWordsShown, ...]:
+    """Of every stage that the host died in, in their order."""
+    return tuple(
+        LastWordsShown(stage=stage, lines=records.last_words[stage])
+        for stage in STAGE_ORDER
+        if records.last_words.get(stage)
     )
 
 

@@ -13,7 +13,19 @@ from vetting.domain.states import STAGE_ORDER
 from vetting.domain.thresholds import Threshold
 from vetting.orchestrator.judging import on_loopback
 from vetting.orchestrator.moves import inventory_in
-from vetting.store import artifacts, attempts, audit, cells, differences, findings, firmware, hosts, measurements, runs
+from vetting.store import (
+    artifacts,
+    attempts,
+    audit,
+    cells,
+    differences,
+    findings,
+    firmware,
+    hosts,
+    logs,
+    measurements,
+    runs,
+)
 from vetting.store import thresholds as limits_on_record
 from vetting.store.rows import (
     ArtifactRow,
@@ -30,6 +42,8 @@ from vetting.store.rows import (
 )
 
 REPORTING = "Reporting"
+NETCONSOLE = "netconsole"  # source of what came by UDP
+LAST_WORDS = 200  # lines of one stage; the file has all that was kept
 AUDIT_ROWS = 1000  # a run with more deeds than this has them in the audit log
 Key = tuple[str, int]  # stage and attempt
 
@@ -53,6 +67,7 @@ class Records:
     firmware: tuple[FirmwareItem, ...]
     measurements: tuple[MeasurementRow, ...]
     artifacts: tuple[ArtifactRow, ...]
+    last_words: dict[str, tuple[str, ...]]  # what the kernel sent, by the stage that its host died in
     audit: tuple[AuditRow, ...]  # oldest first
 
     @cached_property
@@ -93,6 +108,13 @@ class Records:
         return Verdict.PASS if self.closing and row.stage == REPORTING and row.verdict is None else row.verdict
 
 
+def _last_words(run_id: int, found: Iterable[FindingRow]) -> dict[str, tuple[str, ...]]:
+    """The newest lines by netconsole of stages that have a finding from it; errors were written down before the rest."""
+    stages = {one.stage for one in found if one.source == NETCONSOLE}
+    lines = {stage: logs.last_lines(run_id, stage=stage, source=NETCONSOLE, limit=LAST_WORDS) for stage in stages}
+    return {stage: tuple(one.text for one in sorted(rows, key=lambda one: one.at_ms)) for stage, rows in lines.items()}
+
+
 def read(run_id: int, *, closing: bool = False) -> Records:
     """Inside `Store.read` or `Store.write`. Raises NotFound."""
     run = runs.get(run_id)
@@ -102,6 +124,7 @@ def read(run_id: int, *, closing: bool = False) -> Records:
         cell = Cell(component=row.component, verdict=row.verdict, reason=row.reason, work=row.work)
         others = tuple(one for one in by_attempt.get((row.stage, row.attempt), ()) if one.component != row.component)
         by_attempt[row.stage, row.attempt] = (*others, cell)
+    of_run = tuple(findings.findings_of(run_id))
     return Records(
         run=run,
         host=hosts.get(run.host_id),
@@ -113,10 +136,11 @@ def read(run_id: int, *, closing: bool = False) -> Records:
         transitions=tuple(runs.transitions_of(run_id)),
         thresholds=limits_on_record.thresholds_of(run_id),
         breaches=tuple(limits_on_record.breaches_of(run_id)),
-        findings=tuple(findings.findings_of(run_id)),
+        findings=of_run,
         differences=tuple(differences.differences_of(run_id)),
         firmware=firmware.firmware_of(run_id),
         measurements=tuple(measurements.measurements_of(run_id)),
         artifacts=tuple(artifacts.artifacts_of(run_id)),
+        last_words=_last_words(run_id, of_run),
         audit=tuple(reversed(audit.entries(run_id=run_id, limit=AUDIT_ROWS))),
     )

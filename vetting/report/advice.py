@@ -61,6 +61,11 @@ def _against(
     for finding in findings:
         if finding.severity is Weight.CRITICAL:
             yield f"{finding.stage}, {finding.component}", finding.text
+    for finding in findings:
+        if (
+            finding.source == "netconsole" and finding.severity is Weight.WARNING
+        ):  # told, not judged: the host died by itself
+            yield f"{finding.stage}, {finding.component}", finding.text
     for stage in stages:
         if stage.verdict in (Mark.FAIL, Mark.ERROR) and stage.reason:
             yield stage.name, stage.reason

@@ -319,6 +319,23 @@ class AuditShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageShown:
+    """The live image that the host was tested in."""
+
+    version: str
+    kernel: str
+    packages: tuple[Fact, ...]  # name and version of every one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWordsShown:
+    """What the host's kernel sent by UDP before it died, oldest first. Nobody signed it: told, and not judged."""
+
+    stage: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run. `records_as_of_at`: nothing younger than this is in it."""
 
@@ -333,6 +350,7 @@ class Report:
     thresholds: tuple[ThresholdShown, ...]
     breaches: tuple[BreachShown, ...]
     findings: tuple[FindingShown, ...]
+    last_words: tuple[LastWordsShown, ...]
     differences: tuple[DifferenceShown, ...]
     firmware: tuple[FirmwareShown, ...]
     counters: tuple[CounterShown, ...]
@@ -343,4 +361,6 @@ class Report:
     overrides: tuple[OverrideShown, ...]
     audit: tuple[AuditShown, ...]
     profile: tuple[Fact, ...]  # the knobs as they were seeded at the start
+    image: ImageShown | None  # None: the agent ran outside the live image
+    tools: tuple[Fact, ...]  # every program that a stage ran, with its version
     versions: tuple[Fact, ...]

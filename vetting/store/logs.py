@@ -41,11 +41,13 @@ def lines(
     return [row(LogRow, record) for record in query]
 
 
-def last_lines(run_id: int, *, stage: str | None = None, limit: int = 200) -> list[LogRow]:
+def last_lines(run_id: int, *, stage: str | None = None, source: str = "", limit: int = 200) -> list[LogRow]:
     """The newest lines, oldest of them first."""
     query = LogLine.select().where(LogLine.run == run_id).order_by(LogLine.id.desc()).limit(limit)
     if stage is not None:
         query = query.where(LogLine.stage == stage)
+    if source:
+        query = query.where(LogLine.source == source)
     return [row(LogRow, record) for record in query][::-1]
 
 

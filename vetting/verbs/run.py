@@ -189,6 +189,8 @@ def _show(run: wire.RunView) -> None:
     from vetting.asking import print_table, visible
 
     print(f"run {run.id} of {visible(run.host)}, profile {run.profile}, started {_day(run.created_at)}: {run.state}")
+    if run.image:
+        print(f"live image {visible(run.image)}")
     if run.failed_stage:
         print(f"failed stage: {visible(run.failed_stage)}")
     if run.verdict:

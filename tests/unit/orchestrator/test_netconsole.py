@@ -83,7 +83,7 @@ async def test_the_last_words_of_a_host_that_rebooted_are_with_the_attempt_that_
     text = world.room.read(file).decode()
     assert text.index(PANIC) < text.index("RIP: 0033:0x47b7a0") < text.index("Rebooting in 2 seconds..")
     report = (await world.reporting.render(run_id, "html")).decode()
-    assert PANIC in report and FILE in report
+    assert PANIC in report and FILE in report and "Last words" in report
     page = await world.run(run_id)
     assert PANIC in Path(page.verdict_detail["report"]).read_text(), "the report on disk was written again"
 
