@@ -1,7 +1,8 @@
-"""The one door to other programs: `run` to completion, `spawn` to supervise.
+"""The one door to other programs: `run` to completion, `spawn` to supervise, `hand_over` the terminal.
 
 Every child gets a closed stdin, `LC_ALL=C`, a session of its own, and a deadline; at the deadline the whole group gets
-TERM, then KILL. Output is kept up to a cap and the rest is counted.
+TERM, then KILL. Output is kept up to a cap and the rest is counted. One that was handed the terminal has none of that: it is
+the person's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -211,3 +213,31 @@ def _timed_out(ended: ToolRun) -> ToolRun:
         stderr=ended.stderr,
         dropped_bytes=ended.dropped_bytes,
     )
+
+
+def hand_over(argv: Sequence[str]) -> int:
+    """Gives our terminal to a program until it ends; its exit status, 128 and the signal's number where one ended it.
+
+    What the person types, Ctrl-C among it, is the program's. Where we are told to end it is ended with us, and the caller has
+    its turn to clear away. Raises ToolMissing.
+    """
+    child = subprocess.Popen([which(argv[0]), *argv[1:]])
+
+    def pass_on(number: int, frame: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(number)
+
+    def let_be(number: int, frame: object) -> None:
+        """The terminal sends it to the program as well."""
+
+    caught = {signal.SIGINT: let_be, signal.SIGQUIT: let_be, signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
+    before = {number: signal.signal(number, handler) for number, handler in caught.items()}
+    try:
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    return status if status >= 0 else 128 - status

@@ -12,6 +12,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
+
 from vetting import wire
 from vetting.agent.activity import Activity
 from vetting.agent.aftermath import Aftermath
@@ -258,23 +260,34 @@ class Agent:
 
     async def _hold(self, hold: Hold) -> Step:
         self.activity.become("holding")
-        reached = addresses()
-        message = wire.Hold(boot_id=self.activity.boot_id, addresses=reached, reason=hold.reason)
         self.logs.say(f"held: {hold.reason}", "warning")
         try:
-            reply = await self._until_ended(self.client.insist("/api/agent/hold", message, wire.HoldReply))
+            told = await self._until_ended(self._open_door(hold))
         except NotAllowed as why:
             return End(How.STALE, str(why))
         except Refusal as why:
             self.logs.say(f"the hold was refused: {why}", "error")
-        else:
-            if isinstance(reply, End):
-                return reply
-            if await self.hands.open_door(reply.authorized_key):
-                self.logs.say(f"sign in as root with the run's key at {' or '.join(reached)}. {reply.message}".strip())
-        step = await self._next_order()
-        await self.hands.close_door()
+            told = None
+        step = told if isinstance(told, End) else await self._next_order()
+        if not (isinstance(step, End) and step.how is How.STOPPED):  # a successor of ours goes on with the hold
+            await self.hands.close_door()
         return step
+
+    async def _open_door(self, hold: Hold) -> None:
+        """Tells where we wait and opens the door to the key that comes back; a door that stays shut is told too."""
+        keys, trouble = await self.hands.host_keys()
+        message = wire.Hold(
+            boot_id=self.activity.boot_id, addresses=addresses(), reason=hold.reason, host_keys=keys, trouble=trouble
+        )
+        reply = await self.client.insist("/api/agent/hold", message, wire.HoldReply)
+        if not keys:
+            return
+        if not (trouble := await self.hands.open_door(reply.authorized_key)):
+            self.logs.say(f"held at {' or '.join(message.addresses)} for the run's key. {reply.message}".strip())
+            return
+        self.logs.say(f"nobody can sign in over SSH, use the console: {trouble}", "error")
+        shut = msgspec.structs.replace(message, host_keys=(), trouble=trouble)
+        await self.client.insist("/api/agent/hold", shut, wire.HoldReply)
 
     async def _wait(self, wait: Wait) -> Step:
         self.activity.become("idle")

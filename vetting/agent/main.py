@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -16,11 +16,12 @@ import msgspec
 
 from vetting.agent import cgroup, leftovers
 from vetting.agent.activity import Activity
+from vetting.agent.door import Say
 from vetting.agent.kept import Kept, Shelf
 from vetting.agent.kmsg import KernelLog
 from vetting.agent.logs import Logs
 from vetting.agent.loop import Agent
-from vetting.agent.power import LiveHands, TiedHands
+from vetting.agent.power import Hands, LiveHands, TiedHands
 from vetting.agent.runner import Runner
 from vetting.agent.sensors import Mux
 from vetting.agent.settings import OnEnd, Settings
@@ -42,6 +43,7 @@ async def run(
     kernel_log: Path = Path("/dev/kmsg"),
     echo: TextIO | None = None,
     groups_root: Path = Path("/"),
+    hands: Callable[[Say], Hands] | None = None,
 ) -> int:
     """One agent's life; returns its exit status. Raises a Refusal where it could not begin."""
     clock = clock or SystemClock()
@@ -90,13 +92,17 @@ async def run(
                 mux=mux,
                 kernel=kernel,
                 runner=runner,
-                hands=LiveHands(logs.say) if settings.on_end is OnEnd.POWEROFF else TiedHands(logs.say),
+                hands=(hands or hands_for(settings))(logs.say),
             )
             with stopped_by_signals(agent):
                 try:
                     return await agent.run()
                 except WrongServer as why:
                     raise Forbidden(str(why)) from None
+
+
+def hands_for(settings: Settings) -> Callable[[Say], Hands]:
+    return LiveHands if settings.on_end is OnEnd.POWEROFF else TiedHands
 
 
 async def clear_away(shelf: Shelf, settings: Settings, boot: str, logs: Logs) -> Kept:

@@ -11,6 +11,7 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
 from vetting.domain.states import CLOSED
+from vetting.orchestrator import bmcs
 from vetting.orchestrator.witness import Witnesses
 from vetting.store import audit, hosts, runs, tokens
 from vetting.store.db import Store
@@ -45,7 +46,8 @@ class People:
         check_host(edit)
 
         def act(now: float) -> None:
-            hosts.create(edit.name, now=now, macs=edit.macs, note=edit.note, spec=edit.spec)
+            made = hosts.create(edit.name, now=now, macs=edit.macs, note=edit.note, spec=edit.spec)
+            hosts.edit(made.id, **bmcs.changes(edit, None))
             audit.add(at=now, who=who, what="host.add", target=edit.name)
 
         await self._write(act)
@@ -56,7 +58,9 @@ class People:
         def act(now: float) -> None:
             host = _named(name)
             hosts.edit(host.id, name=edit.name, macs=edit.macs, note=edit.note, spec=edit.spec)
-            audit.add(at=now, who=who, what="host.edit", target=edit.name, detail={"was": name})
+            hosts.edit(host.id, **bmcs.changes(edit, host))
+            detail = {"was": name, "bmc": edit.bmc.address if edit.bmc else ""}
+            audit.add(at=now, who=who, what="host.edit", target=edit.name, detail=detail)
 
         await self._write(act)
 

@@ -96,7 +96,7 @@ def remove(host_id: int, *, now: float) -> None:
     """Takes a host out of every list. Its runs stay, for they are evidence; without runs the row goes altogether."""
     get(host_id)
     if Run.select().where(Run.host == host_id).exists():
-        Host.update(removed_at=now, reporter_token_hash="").where(Host.id == host_id).execute()
+        Host.update(removed_at=now, reporter_token_hash="", bmc_password="").where(Host.id == host_id).execute()
     else:
         Host.delete().where(Host.id == host_id).execute()
 

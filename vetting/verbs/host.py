@@ -19,6 +19,7 @@ OF_ALL = ("list", "unknown")  # these name no host
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vetting.asking import add_connection
+    from vetting.verbs import host_bmc
 
     verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, does in (
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("remove", "remove a host without an active run"), ("token", "a new token for the host's reporter"),
         ("code", "the line that installs and registers the host's reporter, good once"),
         ("relearn", "forget a host's identity after its board or card was replaced"),
+        ("bmc", "note a host's management controller, for --start-by power"),
+        ("power", "ask a host's management controller whether the host is on"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
         add_connection(one)
@@ -35,12 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--mac", action="append", help="a MAC address; may be given again")
             one.add_argument("--note", help="a line for people")
             one.add_argument("--spec", type=Path, metavar="FILE", help="expected spec, YAML")
+        if name == "bmc":
+            host_bmc.add_arguments(one)
         if name in ("remove", "relearn"):
             one.add_argument("--reason", default="", help="kept in the audit log")
 
 
 def main(args: argparse.Namespace) -> int:
     from vetting.asking import ask, print_json
+    from vetting.verbs import host_bmc
 
     answer = ask(args, lambda client: _talk(client, args))
     if args.json:
@@ -54,6 +60,8 @@ def main(args: argparse.Namespace) -> int:
     elif args.what == "code":
         print(f"On {answer.host}, as root, within {answer.valid_s / 60:.0f} min, once:\n\n  {answer.command}\n")
         print("It shows what it will do and asks. With `sh -s -- --dry-run` in place of `sh` it goes no further.")
+    elif args.what == "power":
+        host_bmc.say(answer)
     elif args.what == "remove":
         print(f"{args.name} is removed; its runs and reports stay")
     else:
@@ -63,6 +71,7 @@ def main(args: argparse.Namespace) -> int:
 
 async def _talk(client: Client, args: argparse.Namespace) -> Any:
     from vetting import wire
+    from vetting.verbs import host_bmc
 
     path = f"/api/hosts/{quote(args.name, safe='')}" if args.what not in OF_ALL else ""
     if args.what == "list":
@@ -76,6 +85,10 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
     if args.what == "edit":
         known = await client.get(path, wire.HostView)
         return await client.change("PUT", path, _edit(args, known), wire.HostView)
+    if args.what == "bmc":
+        return await host_bmc.note(client, path, args)
+    if args.what == "power":
+        return await host_bmc.power(client, path)
     if args.what == "remove":
         return await client.change("DELETE", path, wire.Because(reason=args.reason), wire.Because)
     if args.what == "relearn":
@@ -95,6 +108,7 @@ def _edit(args: argparse.Namespace, known: wire.HostView | None) -> wire.HostEdi
         macs=tuple(args.mac) if args.mac is not None else (known.macs if known else ()),
         note=args.note if args.note is not None else (known.note if known else ""),
         spec=_spec(args.spec) if args.spec else spec,
+        bmc=known.bmc if known else None,
     )
 
 

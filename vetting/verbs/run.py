@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("artifacts", "the files of a run: outputs of programs, saved ends of disks, reports"),
         ("artifact", "fetch one file of a run"),
         ("retry", "enter the failed stage again"), ("release", "end a hold; the host powers off"),
+        ("ssh", "open a shell on a held host, or run a command there"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
         add_connection(one)
@@ -44,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument(
                 "-o", "--output", type=Path, required=True, metavar="FILE", help="a file that is not there yet"
             )
+        if name == "ssh":
+            _ssh_arguments(one)
         if name in DECISIONS:
             one.add_argument("--reason", default="", required=name == "override", help="kept for ever, on every report")
         if name == "override":
@@ -52,13 +55,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
 
 
+def _ssh_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("command", nargs="*", help="after --: what to run there; a shell without it")
+    parser.add_argument("--print", action="store_true", help="print the ssh command and fetch no key")
+    parser.add_argument("--port", type=int, default=22, help="of the host's SSH server (default 22)")
+
+
 def _start_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", help="the host's name")
     parser.add_argument("--profile", default="quick", help="quick, deep, soak, or one of vetting.yaml (default quick)")
     parser.add_argument("--non-destructive", action="store_true", help="write to no disk; such a run never says vetted")
     parser.add_argument(
-        "--start-by", choices=("reporter", "manual"), default="reporter", help="who reboots the host into the image"
-    )
+        "--start-by", choices=("reporter", "wol", "power", "manual"), default="reporter",
+        help="who starts the host into the image: its reporter, Wake-on-LAN, its management controller, or you",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cut-power", action="store_true",
+        help="with --start-by power: a host that is on loses its power, whatever runs there",
+    )  # fmt: skip
     parser.add_argument(
         "--erase", action="append", default=[], metavar="SERIAL",
         help="confirms that this disk will be erased; all that the run would erase have to be confirmed",
@@ -70,6 +84,10 @@ def main(args: argparse.Namespace) -> int:
 
     if args.what == "watch":
         return ask(args, lambda client: _watch(client, args))
+    if args.what == "ssh":
+        from vetting.verbs.run_ssh import enter
+
+        return enter(args)
     answer = ask(args, lambda client: _talk(client, args))
     if args.json:
         print_json(answer)
@@ -94,7 +112,7 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
     if args.what == "start":
         request = wire.StartRun(
             host=args.host, profile=args.profile, non_destructive=args.non_destructive, start_by=args.start_by,
-            confirm_serials=tuple(args.erase),
+            confirm_serials=tuple(args.erase), cut_power=args.cut_power,
         )  # fmt: skip
         return await client.call("/api/runs", request, wire.RunStarted)
     if args.what == "list":
@@ -205,6 +223,8 @@ def _show(run: wire.RunView) -> None:
         print_table(("stage", "attempt", "verdict", "lasted", "reason"), rows)
     if run.report:
         print(f"report: {run.report}")
+    if run.enterable:
+        print(f"held at {', '.join(map(visible, run.held_at))}; enter it with: vetting run ssh {run.id}")
 
 
 def _lasted(attempt: wire.AttemptView) -> str:

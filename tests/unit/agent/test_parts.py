@@ -278,25 +278,6 @@ class Programs:
         )  # fmt: skip
 
 
-async def test_in_the_live_image_a_hold_installs_the_key_and_takes_it_away_again(tmp_path: Path) -> None:
-    programs, said = Programs(), list[str]()
-    hands = LiveHands(lambda text, level: said.append(text), root=tmp_path, run=programs)
-    assert await hands.open_door("ssh-ed25519 AAAA run\n")
-    keys = tmp_path / "root/.ssh/authorized_keys"
-    assert keys.read_text() == "ssh-ed25519 AAAA run\n"
-    assert keys.stat().st_mode & 0o777 == 0o600
-    await hands.close_door()
-    assert not keys.exists()
-    assert programs.called == ["systemctl start ssh.service", "systemctl stop ssh.service"]
-
-
-@pytest.mark.parametrize("key", ["", "no key", "ssh-ed25519 A\ncommand=x"])
-async def test_a_key_that_is_none_is_not_installed(tmp_path: Path, key: str) -> None:
-    hands = LiveHands(lambda text, level: None, root=tmp_path, run=Programs())
-    assert not await hands.open_door(key)
-    assert not (tmp_path / "root").exists()
-
-
 async def test_power_has_a_second_way(tmp_path: Path) -> None:
     programs, said = Programs(failing=["systemctl"]), list[str]()
     await LiveHands(lambda text, level: said.append(text), root=tmp_path, run=programs).power_off()
