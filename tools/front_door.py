@@ -17,9 +17,17 @@ def cache() -> str:
     """The folder to unpack below: $SHIV_ROOT, else root's own cache, else the caller's."""
     if os.environ.get("SHIV_ROOT"):
         return os.environ["SHIV_ROOT"]
-    if os.geteuid() == 0 and os.access("/var/cache", os.W_OK):
+    if os.geteuid() == 0 and os.access("/var/cache", os.W_OK) and ours_alone("/var/cache/vetting"):
         return "/var/cache/vetting"
     return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "vetting")
+
+
+def ours_alone(folder: str) -> bool:
+    """Whether nobody else can have put something there: where the service is installed, it is its user's folder."""
+    try:
+        return os.lstat(folder).st_uid == os.geteuid()
+    except OSError:
+        return True
 
 
 def unpack(archive: str, target: str) -> None:

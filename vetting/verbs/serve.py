@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -39,6 +40,7 @@ def main(args: argparse.Namespace) -> int:
     from vetting.domain.errors import Refusal
     from vetting.readiness import Manager
 
+    faulthandler.enable()  # the service manager's watchdog sends SIGABRT: every thread then says where it hung
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     manager = Manager.from_environment(os.environ)
     try:
