@@ -164,9 +164,9 @@ need_venv() {
 build_zipapp() {
     local stamp=$here/build/zipapp-stamp want
     lock
-    need_venv
     want=$(zipapp_inputs)
     if [[ ! -r $stamp || ! -x $zipapp || $(<"$stamp") != "$want $(sum <"$zipapp")" ]]; then
+        need_venv
         (cd "$here" && "$venv/bin/python" -m tools.zipapp "$zipapp")
         printf '%s %s\n' "$want" "$(sum <"$zipapp")" >"$stamp"
         # What last week's builds unpacked; younger ones may still be running.
@@ -247,8 +247,11 @@ do_test() {
         lint) need_packages git:git shellcheck:shellcheck ;;
         *) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" ;;
     esac
+    lock
+    need_venv
+    unlock
     case $layer in
-        unit | lint) lock; need_venv; unlock ;;
+        unit | lint) ;;
         *) build_zipapp ;;
     esac
     export SHIV_ROOT=$here/build/unpacked
