@@ -66,6 +66,12 @@ class DhcpLog:
                 await (self._asked(told) if isinstance(told, Asked) else self._sent(told))
             except Refusal as refusal:  # the store is busy or full: the boot itself goes on
                 log.warning("a boot event was not written down: %s", refusal)
+            finally:
+                self._queue.task_done()
+
+    async def settled(self) -> None:
+        """Returns once everything that was heard is written down."""
+        await self._queue.join()
 
     async def _asked(self, told: Asked) -> None:
         packet = self._packets.get(told.xid, _Packet())

@@ -34,8 +34,3 @@ def note(mac: str, *, address: str, source: str, what: str, now: float) -> None:
 def listing() -> list[UnknownHostRow]:
     """All of them, whoever asked last first."""
     return [row(UnknownHostRow, record) for record in UnknownHost.select().order_by(UnknownHost.last_seen_at.desc())]
-
-
-def forget(mac: str) -> None:
-    """It is known now."""
-    UnknownHost.delete().where(UnknownHost.mac == mac).execute()
