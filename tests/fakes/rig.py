@@ -85,6 +85,8 @@ class ServeProcess:
     port: int = field(default_factory=lambda: free_ports(1)[0])
     iperf: range = field(default_factory=lambda: free_ports(4))
     netconsole: int = 0
+    program: tuple[str, ...] = (sys.executable, "-m", "vetting")
+    more: dict[str, Any] = field(default_factory=dict)  # sections of vetting.yaml beside those below
     process: asyncio.subprocess.Process | None = None
     log_from: int = 0  # where the words of the present process begin
 
@@ -113,6 +115,7 @@ class ServeProcess:
             "netconsole": {"port": self.netconsole},
             "limits": {"max_destructive": 100},
             "profiles": {profile.name: written_out(profile) for profile in self.profiles},
+            **self.more,
         }
         path.write_text(json.dumps(said))  # JSON is YAML
         return path
@@ -123,7 +126,7 @@ class ServeProcess:
         with self.log.open("ab") as log:
             self.log_from = log.tell()
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "vetting", "serve", "--config", str(self.write_config()),
+                *self.program, "serve", "--config", str(self.write_config()),
                 cwd=REPOSITORY, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -30,6 +30,7 @@ async def run(
         reporter = Reporter(settings=settings, client=client, machine=machine, clock=clock, boot_id=boot, say=say)
         if once:
             await reporter.once()
+            say(f"the orchestrator at {settings.url} took the heartbeat of {settings.host}")
         else:
             say(f"reporting for {settings.host} to {settings.url}{' (dry run)' if dry_run else ''}")
             await reporter.run()

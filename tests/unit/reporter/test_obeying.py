@@ -105,7 +105,7 @@ async def test_a_permission_that_somebody_else_could_have_made_is_none(
     ],
 )
 async def test_an_order_for_somebody_or_something_else_is_refused(
-    ordered: Ordered, changes: dict[str, object], words: str
+    ordered: Ordered, changes: dict[str, Any], words: str
 ) -> None:
     assert words in reasons(await ordered.obey(**changes))
     assert ordered.host.deeds == []
