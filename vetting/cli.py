@@ -83,8 +83,13 @@ def _call(name: str, verb: Verb, words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    cut = words.index("--") if "--" in words else len(words)  # argparse gives a verb's own words to what stands behind
     try:
-        args = parser.parse_args(words)
+        args = parser.parse_args(words[:cut])
+        if cut < len(words):
+            if not hasattr(args, "command"):
+                parser.error(f"nothing is run elsewhere here: leave out {' '.join(words[cut:])}")
+            args.command = words[cut + 1 :]
     except SystemExit as ended:  # argparse has said why, or has shown the help
         return ended.code if isinstance(ended.code, int) else 2
     try:

@@ -93,6 +93,8 @@ class Agent:
             self.activity.become("running", claim.current_stage, claim.attempt)
         self._begin_sides(claim)
         await Aftermath(settings=self.settings, client=self.client, logs=self.logs).settle_in(claim)
+        if not claim.holding:  # a predecessor may have died in a hold that is over by now
+            await self.hands.close_door()
         if claim.holding:
             return Hold(f"the run is {claim.current_state}")
         if not claim.current_stage:  # the orchestrator has the last stages to itself, or the run is over

@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _ssh_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("command", nargs="*", help="after --: what to run there; a shell without it")
+    parser.set_defaults(command=[])
+    parser.usage = "vetting run ssh [OPTIONS] RUN [-- COMMAND …]"
+    parser.epilog = "What stands behind -- is run there; a shell without it. Leaving the shell does not end the hold."
     parser.add_argument("--print", action="store_true", help="print the ssh command and fetch no key")
     parser.add_argument("--port", type=int, default=22, help="of the host's SSH server (default 22)")
 
