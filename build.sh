@@ -75,7 +75,7 @@ hand_back() {
 missing_packages() {
     local need
     for need in "$@"; do
-        command -v "${need%%:*}" >/dev/null || printf '%s\n' "${need##*:}"
+        [[ $need == /* && -e ${need%%:*} ]] || command -v "${need%%:*}" >/dev/null || printf '%s\n' "${need##*:}"
     done | sort -u
 }
 
@@ -245,6 +245,7 @@ do_test() {
     case $layer in
         unit) need_packages git:git ;;
         lint) need_packages git:git shellcheck:shellcheck ;;
+        all | lab) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" "${lab_needs[@]}" ;;
         *) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" ;;
     esac
     lock
@@ -252,6 +253,7 @@ do_test() {
     unlock
     case $layer in
         unit | lint) ;;
+        all | lab) build_image ;; # and the zipapp, which is in it
         *) build_zipapp ;;
     esac
     export SHIV_ROOT=$here/build/unpacked
@@ -280,6 +282,8 @@ do_test() {
 source "$here/tools/install.sh"
 # shellcheck source=image/build.sh
 source "$here/image/build.sh"
+# shellcheck source=tests/lab/needs.sh
+source "$here/tests/lab/needs.sh"
 
 do_lock() {
     need_packages

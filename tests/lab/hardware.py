@@ -37,7 +37,7 @@ class Disk:
     """A disk over a sparse file of the rack. `expected` ones are named in the host's spec, and only they may be written."""
 
     serial: str
-    size_bytes: int = 64 * MIB
+    size_bytes: int = 32 * MIB
     bus: Bus = Bus.SATA
     expected: bool = True
     bootable: bool = False  # the firmware tries it after the network
@@ -66,6 +66,8 @@ class Hardware:
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = (Nic(),)
     bmc: Bmc = Bmc.NONE
+    disk_first: bool = False  # an installed system starts by itself; the network only when it is asked for once
+    second_console: bool = False  # ttyS1, on which the rack can type
     crash_store: bool = False  # ACPI ERST: what the kernel says while it dies is there at the next boot
     smbios_uuid: str = ""  # empty: follows from the name
     serial: str = ""

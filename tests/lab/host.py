@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.lab import qemu
 from tests.lab.console import Console
@@ -16,6 +18,9 @@ from tests.lab.hardware import Disk, Firmware, Hardware
 from tests.lab.programs import Program, pair
 from tests.lab.qmp import Qmp, QmpError
 from tests.lab.waiting import InVain, until
+
+if TYPE_CHECKING:
+    from tests.lab.chassis import Chassis
 
 # iPXE in the place of a boot ROM that is not iPXE: it names itself as plain PXE does.
 PLAIN_SCRIPT = "#!ipxe\nset user-class PXE\nautoboot || shell\n"
@@ -30,10 +35,11 @@ class Host:
     macs: tuple[str, ...]
     sockets: Path  # a folder with a short path
     accelerator: Sequence[str] = qemu.SOFTWARE
-    bmc_port: int = 0
+    bmc: Chassis | None = None
     console: Console = field(init=False)
     program: Program | None = None
     qmp: Qmp | None = None
+    typing: socket.socket | None = None
     powered_on_at: float = 0.0  # seconds since the epoch
     power_ons: int = 0
 
@@ -59,27 +65,30 @@ class Host:
     def is_on(self) -> bool:
         return self.program is not None and self.program.lives
 
-    def place(self, qmp_fd: int) -> qemu.Place:
+    def place(self, qmp_fd: int, typing_fd: int = -1) -> qemu.Place:
         return qemu.Place(
-            folder=self.folder, taps=self.taps, macs=self.macs, qmp_fd=qmp_fd, monitor=self.sockets / self.name,
-            bmc_port=self.bmc_port,
+            folder=self.folder, taps=self.taps, macs=self.macs, qmp_fd=qmp_fd, typing_fd=typing_fd, monitor=self.sockets / self.name,
+            bmc_port=self.bmc.host_port if self.bmc else 0,
         )  # fmt: skip
 
     # --- power
 
-    async def power_on(self) -> None:
-        """Presses the button; what happens then is up to the firmware."""
+    async def power_on(self, *, from_network: bool | None = None) -> None:
+        """Presses the button; what happens then is up to the firmware. `from_network` overrides its boot order once."""
         assert not self.is_on, f"{self.name} is on already"
         await self._forget()
-        ours, theirs = pair()
+        (ours, theirs), (self.typing, keys) = pair(), pair()
         try:
-            words = qemu.argv(self.hardware, self.place(theirs.fileno()), accelerator=self.accelerator)
+            network = not self.hardware.disk_first if from_network is None else from_network
+            place = self.place(theirs.fileno(), keys.fileno())
+            words = qemu.argv(self.hardware, place, accelerator=self.accelerator, from_network=network)
             self.console.power_on()
             self.program = await Program.started(
-                words, log=self.folder / "qemu.log", inside=self.inside, pass_fds=(theirs.fileno(),)
+                words, log=self.folder / "qemu.log", inside=self.inside, pass_fds=(theirs.fileno(), keys.fileno())
             )
         finally:
             theirs.close()
+            keys.close()
         self.powered_on_at = time.time()
         self.power_ons += 1
         try:
@@ -109,6 +118,9 @@ class Host:
         if self.qmp is not None:
             await self.qmp.close()
             self.qmp = None
+        if self.typing is not None:
+            self.typing.close()
+            self.typing = None
 
     # --- what it says
 
@@ -123,6 +135,11 @@ class Host:
             return False
 
         await until(said, limit_s=limit_s, said=f"{words!r} on the console of {self.name}", context=self.words)
+
+    def type(self, line: str) -> None:
+        """A line on the second serial line; whoever reads it there is the system's own matter."""
+        assert self.typing is not None and self.hardware.second_console, f"{self.name} has no second console, or is off"
+        self.typing.sendall(line.encode() + b"\n")
 
     def words(self) -> str:
         """For the message of a test that failed."""

@@ -84,9 +84,9 @@ class Orchestrator:
 
     # --- its life
 
-    def configure(self, *, boot: Boot, changes: dict[str, Any] | None = None) -> None:
+    def configure(self, *, boot: Boot, image: Path, changes: dict[str, Any] | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        said = document(self.data, boot=boot, changes=changes)
+        said = document(self.data, boot=boot, image=image, changes=changes)
         self.config.write_text(json.dumps(said, indent=1) + "\n")  # JSON is YAML
 
     async def start(self) -> None:
@@ -156,8 +156,9 @@ class Orchestrator:
 
     async def cli(self, *words: str, limit_s: float = 60.0, env: dict[str, str] | None = None) -> ToolRun:
         """`vetting WORDS` inside the rack, as a person on the orchestrator's machine says it."""
-        where = [*self.vetting, *words, "--config", str(self.config)]
-        return await run_program((*self.inside, *where), limit_s=limit_s, env=env)
+        cut = words.index("--") if "--" in words else len(words)
+        said = (*self.vetting, *words[:cut], "--config", str(self.config), *words[cut:])
+        return await run_program((*self.inside, *said), limit_s=limit_s, env=env)
 
     async def unknown_hosts(self) -> tuple[wire.UnknownHostView, ...]:
         return await self.api.get("/api/unknown-hosts", tuple[wire.UnknownHostView, ...])

@@ -26,6 +26,7 @@ class Place:
     macs: tuple[str, ...]
     qmp_fd: int  # our end of the machine protocol, inherited
     monitor: Path  # a socket for people: socat - UNIX-CONNECT:...
+    typing_fd: int = -1  # our end of the second serial line, inherited
     bmc_port: int = 0  # where ipmi_sim waits for the host's side, on loopback
 
     @property
@@ -51,14 +52,18 @@ class Place:
         return self.folder / f"{disk.serial}.faults"
 
 
-def argv(hardware: Hardware, place: Place, *, accelerator: Sequence[str] = SOFTWARE) -> list[str]:
+def argv(
+    hardware: Hardware, place: Place, *, accelerator: Sequence[str] = SOFTWARE, from_network: bool = True
+) -> list[str]:
+    """`from_network`: the cards are tried before the disks."""
+    cards, disks = (0, len(hardware.nics) + 1) if from_network else (len(hardware.disks) + 1, 1)
     return [
         "qemu-system-x86_64", "-name", hardware.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35,graphics=off", *accelerator, "-smp", str(hardware.cpus), "-m", f"{hardware.memory_mib}M",
         "-rtc", "base=utc", "-device", "virtio-rng-pci",
-        *_smbios(hardware), *_firmware(hardware, place), *_nics(hardware, place), *_disks(hardware, place),
+        *_smbios(hardware), *_firmware(hardware, place), *_nics(hardware, place, cards), *_disks(hardware, place, disks),
         *_bmc(hardware, place), *_crash_store(hardware, place),
-        "-chardev", f"file,id=console,path={place.console},append=on", "-serial", "chardev:console",
+        "-chardev", f"file,id=console,path={place.console},append=on", "-serial", "chardev:console", *_second_console(hardware, place),
         "-chardev", f"socket,id=qmp,fd={place.qmp_fd}", "-mon", "chardev=qmp,mode=control",
         "-chardev", f"socket,id=monitor,path={place.monitor},server=on,wait=off", "-mon", "chardev=monitor",
     ]  # fmt: skip
@@ -89,12 +94,14 @@ def _firmware(hardware: Hardware, place: Place) -> list[str]:
             ]  # fmt: skip
 
 
-def _nics(hardware: Hardware, place: Place) -> list[str]:
+def _nics(hardware: Hardware, place: Place, first: int) -> list[str]:
     words: list[str] = []
     for number, (nic, tap, mac) in enumerate(zip(hardware.nics, place.taps, place.macs, strict=True)):
         # OVMF brings its own driver for virtio, where the ROM's iPXE would take its place; and a plain PXE ROM is another one.
         rom = "" if hardware.firmware is Firmware.BIOS else ",romfile="
-        order = "" if hardware.firmware is Firmware.BIOS_PXE else f",bootindex={number}"  # its loader is the kernel's
+        order = (
+            "" if hardware.firmware is Firmware.BIOS_PXE else f",bootindex={first + number}"
+        )  # its loader is the kernel's
         words += [
             "-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no",
             "-device", f"{nic.model},id=nic{number},netdev=net{number},mac={mac}{order}{rom}",
@@ -102,14 +109,14 @@ def _nics(hardware: Hardware, place: Place) -> list[str]:
     return words
 
 
-def _disks(hardware: Hardware, place: Place) -> list[str]:
+def _disks(hardware: Hardware, place: Place, first: int) -> list[str]:
     words: list[str] = []
     ports = iter(range(6))
     for number, disk in enumerate(hardware.disks):
         words += ["-blockdev", _blockdev(disk, place)]
         where = f",bus=ide.{next(ports)}" if disk.bus is Bus.SATA else ""
         model = "ide-hd" if disk.bus is Bus.SATA else "nvme"
-        boot = f",bootindex={len(hardware.nics) + number + 1}" if disk.bootable else ""
+        boot = f",bootindex={first + number}" if disk.bootable else ""
         broken = disk.bad_sectors or disk.bad_writes
         report = ",werror=report,rerror=report" if broken and disk.bus is Bus.SATA else ""
         words += [
@@ -149,6 +156,12 @@ def _bmc(hardware: Hardware, place: Place) -> list[str]:
                 "-chardev", f"socket,id=ipmi0,host=127.0.0.1,port={place.bmc_port},reconnect=10",
                 "-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "-device", "isa-ipmi-kcs,bmc=bmc0,ioport=0xca2",
             ]  # fmt: skip
+
+
+def _second_console(hardware: Hardware, place: Place) -> list[str]:
+    if not hardware.second_console:
+        return []
+    return ["-chardev", f"socket,id=typing,fd={place.typing_fd}", "-serial", "chardev:typing"]
 
 
 def _crash_store(hardware: Hardware, place: Place) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import tempfile
@@ -13,13 +14,15 @@ from typing import Any
 
 from tests.conftest import REPOSITORY
 from tests.lab import accelerator, figures, qemu
+from tests.lab.chassis import chassis
 from tests.lab.dhcp import ForeignDhcp
 from tests.lab.figures import Figures
-from tests.lab.hardware import Hardware, mac_number
+from tests.lab.hardware import Bmc, Hardware, mac_number
 from tests.lab.host import Host
 from tests.lab.network import Network, clear_stale
 from tests.lab.orchestrator import Orchestrator
 from tests.lab.settings import IMAGE, Boot
+from tests.lab.waking import WAKE_ADDRESS, waking
 
 KEPT = REPOSITORY / "build" / "lab"
 
@@ -74,7 +77,14 @@ class Rack:
         self.hosts.append(host)
         self.exit.callback(host.drop_disks)
         self.exit.push_async_callback(host.power_off)
+        if hardware.bmc is Bmc.LAN:
+            host.bmc = await self.exit.enter_async_context(chassis(host, number))
         return host
+
+    async def wakes_on_lan(self, *hosts: Host) -> None:
+        """From now on a magic packet on the wire powers these hosts on, as their network cards would."""
+        site = await self.network.site(WAKE_ADDRESS)
+        await self.exit.enter_async_context(waking(hosts, self.network.inside(site=site), self.folder))
 
     async def orchestrator(
         self, *, boot: Boot | None = None, changes: dict[str, Any] | None = None, zipapp: Path | None = None
@@ -86,7 +96,12 @@ class Rack:
         self.exit.callback(shutil.rmtree, serve.data, ignore_errors=True)
         self.exit.push_async_callback(serve.keep_reports, self.folder)
         self.exit.push_async_callback(serve.close)
-        serve.configure(boot=boot or Boot(), changes=changes)
+        # A copy: whoever builds an image meanwhile does not change the one that hosts are fetching.
+        image = self.folder / "image"
+        if IMAGE.is_dir() and not image.exists():
+            self.exit.callback(shutil.rmtree, image, ignore_errors=True)
+            await asyncio.to_thread(shutil.copytree, IMAGE, image)
+        serve.configure(boot=boot or Boot(), image=image, changes=changes)
         await serve.start()
         return serve
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.lab.host import Host
 from tests.lab.waiting import InVain, until
 from vetting import wire
+from vetting.domain.outcome import ToolRun
 from vetting.domain.states import CLOSED, RunState
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Run:
         """cancel, override, retry or release, as a person would."""
         because = wire.Because(reason=reason, flags=flags)
         return await self.serve.api.call(f"/api/runs/{self.id}/{what}", because, wire.RunView)
+
+    async def shell(self, *command: str, limit_s: float = 90.0) -> ToolRun:
+        """`vetting run ssh`: a command on the held host, with the key of its hold."""
+        return await self.serve.cli("run", "ssh", str(self.id), "--", *command, limit_s=limit_s)
 
     async def artifacts(self) -> tuple[wire.ArtifactView, ...]:
         return await self.serve.api.get(f"/api/runs/{self.id}/artifacts", tuple[wire.ArtifactView, ...])

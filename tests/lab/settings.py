@@ -20,11 +20,12 @@ LAB: dict[str, Any] = {
     "smart": {"self_test": "none"},
     # A core alone, all cores, then memory: each long enough for every method to come around under emulation.
     "cpu_stress": {
-        "cpu_s": 6, "ram_s": 6, "core_s": 1, "ram_spare_bytes": "768MiB", "ram_cap_bytes": "256MiB", "ram_cover": 0,
+        "cpu_s": 6, "ram_s": 6, "core_s": 1, "ram_spare_bytes": "768MiB", "ram_floor_bytes": "64MiB",
+        "ram_cap_bytes": "64MiB", "ram_cover": 0,
     },
-    "storage": {"surface": "full", "fio_s": 4, "fio_size_bytes": "16MiB", "countdown_s": 2, "surface_floor_mb_s": 1},
+    "storage": {"surface": "full", "fio_s": 4, "fio_size_bytes": "8MiB", "countdown_s": 2, "surface_floor_mb_s": 1},
     "network": {"seconds": 3, "parallel": 1},
-    "burn": {"seconds": 6, "mem_pct": 10, "iperf_parallel": 1},
+    "burn": {"seconds": 8, "mem_pct": 2, "iperf_parallel": 1},
     "gpu": {"seconds": 3},
     "psu": {"seconds": 3},
     "unobserved": "declare",
@@ -50,7 +51,7 @@ class Boot:
         }  # fmt: skip
 
 
-def document(data: Path, *, boot: Boot, image: Path = IMAGE, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+def document(data: Path, *, boot: Boot, image: Path, changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """The whole file; `changes` are laid over it, section by section."""
     said: dict[str, Any] = {
         "server": {

@@ -85,7 +85,10 @@ def test_only_expected_disks_are_in_the_spec() -> None:
 @pytest.mark.parametrize("proxy", [True, False])
 def test_the_rack_has_a_configuration_without_a_mistake(proxy: bool, tmp_path: Path) -> None:
     said = settings.document(
-        tmp_path, boot=settings.Boot(proxy=proxy), changes={"profiles": {"lab": {"gpu": {"seconds": 9}}}}
+        tmp_path,
+        image=tmp_path,
+        boot=settings.Boot(proxy=proxy),
+        changes={"profiles": {"lab": {"gpu": {"seconds": 9}}}},
     )
     config = loads(json.dumps(said))
     assert config.boot.mode is (BootMode.PROXY if proxy else BootMode.DHCP)

@@ -1,0 +1,86 @@
+"""Hosts that do not stay up: reset, frozen, panicked in the middle of a stage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.lab.hardware import Firmware, Hardware
+from tests.lab.host import Host
+from tests.lab.orchestrator import Orchestrator
+from tests.lab.rack import Rack
+from tests.lab.run import Run
+from tests.lab.waiting import until
+
+# CPUStress lasts long enough to be met in the middle, and a silent host is given up soon.
+LONG = {"profiles": {"lab": {"cpu_stress": {"cpu_s": 120}, "lost_after_s": 25}}}
+
+
+async def in_cpu_stress(serve: Orchestrator, host: Host) -> Run:
+    await serve.know(host)
+    run = await serve.start_run(host, non_destructive=True)
+    await host.power_on()
+    await run.reaches("CPUStress", limit_s=400)
+    return run
+
+
+async def report_of(serve: Orchestrator, run: Run) -> dict[str, Any]:
+    """The report of a run that has not ended, as the operator gets it from the database."""
+    path = serve.folder / f"held-{run.id}.json"
+    path.unlink(missing_ok=True)
+    told = await serve.cli("report", str(run.id), "--format", "json", "-o", str(path))
+    assert told.exit_code == 0, told.stderr
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+async def is_reset(serve: Orchestrator, host: Host) -> None:
+    run = await in_cpu_stress(serve, host)
+    await host.reset()
+    view = await run.held(limit_s=120)
+    assert view.failed_stage == "CPUStress" and "rebooted unexpectedly during CPUStress" in view.reason, run.words()
+    await host.power_off()
+
+
+async def is_frozen(serve: Orchestrator, host: Host) -> None:
+    run = await in_cpu_stress(serve, host)
+    await host.freeze()
+    view = await run.reaches("Failed", limit_s=90)
+    assert "lost during CPUStress" in view.reason, run.words()
+    await host.thaw()
+    view = await run.held(limit_s=90)
+    assert view.failed_stage == "CPUStress", run.words()
+    await host.power_off()
+
+
+async def panics(serve: Orchestrator, host: Host) -> None:
+    run = await in_cpu_stress(serve, host)
+    await host.panic()
+    await host.console_says("Kernel panic - not syncing", limit_s=60)
+    view = await run.held(limit_s=180)
+    assert "rebooted unexpectedly during CPUStress" in view.reason, run.words()
+
+    async def told(source: str) -> bool:
+        words = (await report_of(serve, run))["last_words"]
+        return any(source in str(one) and "sysrq triggered crash" in str(one) for one in words)
+
+    for source in ("netconsole", "pstore"):  # the first at once, the second by the agent of the next boot
+
+        async def by_this(source: str = source) -> bool:
+            return await told(source)
+
+        await until(by_this, limit_s=240, said=f"the last words by {source}", context=run.words, every_s=3.0)
+
+
+@pytest.mark.timeout(900)
+async def test_a_host_that_is_reset_frozen_or_panics_is_held_with_the_reason(rack: Rack, image: None) -> None:
+    serve = await rack.orchestrator(changes=LONG)
+    hosts = [
+        await rack.host(Hardware(name="reset", firmware=Firmware.BIOS)),
+        await rack.host(Hardware(name="frozen", firmware=Firmware.BIOS)),
+        await rack.host(Hardware(name="panics", firmware=Firmware.BIOS, crash_store=True)),
+    ]
+    await asyncio.gather(is_reset(serve, hosts[0]), is_frozen(serve, hosts[1]), panics(serve, hosts[2]))
