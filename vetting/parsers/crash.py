@@ -14,7 +14,7 @@ MOST = 3  # headlines; what comes after the first few follows from them
 HEADLINE = re.compile(
     r"Kernel panic - not syncing|(?<![\w-])BUG: |kernel BUG at |Oops: |[Oo]ops\[#|general protection fault|Unable to handle kernel"
     r"|soft lockup - CPU|hard LOCKUP|Uncorrected hardware memory error|Fatal (?:local )?[Mm]achine [Cc]heck|Machine [Cc]heck: "
-    r"|Hardware Error\]|rcu: INFO: .{1,60} detected stalls|blocked for more than \d+ seconds|Out of memory and no killable"
+    r"|Hardware Error\]|NMI received for unknown reason|NMI: (?:PCI system|IOCK) error|rcu: INFO: .{1,60} detected stalls|blocked for more than \d+ seconds|Out of memory and no killable"
 )
 STAMP = re.compile(r"^(?:<\d{1,3}>)?\[\s*\d{1,9}\.\d{1,9}(?:,[^\]]{0,40})?\]\s?")
 

@@ -110,6 +110,8 @@ def test_a_record_that_nobody_can_read_is_said_to_be_one() -> None:
         "Kernel panic - not syncing: Fatal machine check",
         "general protection fault, probably for non-canonical address 0xdead: 0000 [#1]",
         "kernel BUG at mm/slub.c:435!",
+        "Uhhuh. NMI received for unknown reason 21 on CPU 0.",
+        "NMI: PCI system error (SERR) for reason b0 on CPU 0.",
     ],
 )
 def test_lines_that_name_a_crash_are_headlines(line: str) -> None:
