@@ -14,11 +14,14 @@ from tests.lab import localdisk, network, qemu, settings
 from tests.lab.console import Console
 from tests.lab.figures import Figure
 from tests.lab.hardware import Bmc, Bus, Disk, Firmware, Hardware, Nic
+from tests.lab.overlay import Overlay
 from tests.lab.programs import pair
 from tests.lab.qmp import Qmp, QmpError
 from tests.lab.waiting import InVain, until
+from tests.lab.waking import woken
 from vetting.config.loading import loads
 from vetting.config.values import BootMode
+from vetting.power.wol import magic
 
 HARDWARE = Hardware(
     name="h1",
@@ -158,3 +161,34 @@ async def test_the_machine_protocol_keeps_events_beside_answers_and_tells_refusa
         await qmp.do("quit")
     await speaking
     await qmp.close()
+
+
+def test_a_magic_packet_is_seen_in_a_frame_and_nothing_else_is() -> None:
+    frame = bytes(42) + magic("52:54:00:00:02:00") + b"trailer"
+    assert woken(frame) == "52:54:00:00:02:00"
+    assert woken(frame.replace(b"\x52\x54\x00\x00\x02\x00", b"\x52\x54\x00\x00\x02\x01", 1)) == ""
+
+
+def test_an_overlay_names_each_folder_before_what_is_in_it_and_is_padded_as_the_kernel_wants(tmp_path: Path) -> None:
+    over = Overlay()
+    over.file("etc/one/two", "12345")
+    over.link("etc/agent", "/dev/null")
+    raw = over.archive()
+    names, at = [], 0
+    while raw[at : at + 6] == b"070701":
+        size, length = (int(raw[at + where : at + where + 8], 16) for where in (54, 94))
+        names.append(raw[at + 110 : at + 110 + length - 1].decode())
+        at += -(-(110 + length) // 4) * 4 + -(-size // 4) * 4
+    assert names == ["etc", "etc/one", "etc/one/two", "etc/agent", "TRAILER!!!"] and at == len(raw)
+
+
+def test_an_installed_host_tries_its_disk_first_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    def order(*, from_network: bool) -> list[str]:
+        words = devices(qemu.argv(HARDWARE, place(tmp_path), from_network=from_network))
+        tried = [
+            (int(word.rpartition("bootindex=")[2]), word.partition(",")[0]) for word in words if "bootindex" in word
+        ]
+        return [device for _, device in sorted(tried)]
+
+    assert order(from_network=True) == ["virtio-net-pci", "ide-hd"]
+    assert order(from_network=False) == ["ide-hd", "virtio-net-pci"]
