@@ -172,3 +172,37 @@ def test_a_sentence_of_ipmitool_is_an_error(parse: Callable[[str], object], text
 
 def test_versions_are_read() -> None:
     assert ipmitool.parse_version("ipmitool version 1.8.19\n") == "1.8.19"
+
+
+BOOT = """Boot parameter version: 1
+Boot parameter 5 is valid/unlocked
+Boot parameter data: {data}
+ Boot Flags :
+   - Boot Flag {valid}
+   - Options apply to {reach}
+   - {mode} boot 
+   - Boot Device Selector : {device}
+   - BIOS verbosity : System Default
+"""
+
+
+def test_whether_a_host_is_on_is_told_or_an_error() -> None:
+    assert ipmitool.parse_chassis_power("Chassis Power is on\n")
+    assert not ipmitool.parse_chassis_power("Chassis Power is off\n")
+    for text in ("", "Chassis Power is unknown\n", "Chassis Power Control: Up/On\n"):
+        with pytest.raises(ParseError):
+            ipmitool.parse_chassis_power(text)
+
+
+def test_boot_flags_are_read_as_the_controller_keeps_them() -> None:
+    kept = BOOT.format(data="0004000000", valid="Invalid", reach="only next boot", mode="BIOS PC Compatible (legacy)",
+                       device="Force PXE")  # fmt: skip
+    assert ipmitool.parse_boot_flags(kept) == ipmitool.BootFlags(device="Force PXE", valid=False, once=True, efi=False)
+    set_for_ever = BOOT.format(
+        data="e004000000", valid="Valid", reach="all future boots", mode="BIOS EFI", device="Force PXE"
+    )
+    assert ipmitool.parse_boot_flags(set_for_ever) == ipmitool.BootFlags(
+        device="Force PXE", valid=True, once=False, efi=True
+    )
+    with pytest.raises(ParseError, match="boot device selector"):
+        ipmitool.parse_boot_flags("Boot parameter version: 1\n")
