@@ -209,7 +209,7 @@ class Redfish:
         except aiohttp.ClientConnectorCertificateError:
             raise self._trouble(
                 "no authority that this machine trusts signed its certificate; give its fingerprint (vetting host bmc "
-                "--fingerprint)"
+                "--certificate)"
             ) from None
         except TimeoutError:
             raise self._trouble(f"it did not answer within {LIMIT_S:.0f} s") from None

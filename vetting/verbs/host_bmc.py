@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a file that holds the password alone; without it you are asked",
     )
-    parser.add_argument("--fingerprint", default="", help="Redfish: SHA-256 of its certificate, in hex")
+    parser.add_argument(
+        "--certificate", default="", metavar="SHA256", help="Redfish: fingerprint of its certificate, in hex"
+    )
     parser.add_argument("--bios", action="store_true", help="the host boots in BIOS mode, not by UEFI")
     parser.add_argument("--clear", action="store_true", help="forget controller and password")
 
@@ -41,7 +43,7 @@ async def note(client: Client, path: str, args: argparse.Namespace) -> wire.Host
     bmc, password = None, None
     if not args.clear:
         kind = BmcKind(args.kind)
-        bmc = Bmc(kind=kind, address=args.address, user=args.user, fingerprint=args.fingerprint, efi=not args.bios)
+        bmc = Bmc(kind=kind, address=args.address, user=args.user, fingerprint=args.certificate, efi=not args.bios)
         password = _password(args.password_file)
     known = await client.get(path, wire.HostView)
     edit = wire.HostEdit(
