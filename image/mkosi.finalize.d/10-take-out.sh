@@ -14,3 +14,6 @@ find "$root/usr/lib/firmware/amd-ucode" -type f -name '*.bin' | LC_ALL=C sort | 
 find "$early" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
 (cd "$early" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --reproducible --create --format newc --owner 0:0) >"$OUTPUTDIR/microcode.cpio"
 rm -rf "$early" "$root/usr/lib/firmware/intel-ucode" "$root/usr/lib/firmware/amd-ucode"
+
+# Masked here and not before: mkosi's presets would take the mask of an instance away. The sign-in service asks for it.
+ln -s /dev/null "$root/etc/systemd/system/modprobe@drm.service"

@@ -105,3 +105,14 @@ def walk(archive: memoryview) -> Iterator[tuple[str, Entry, int]]:
 
 def _padded(length: int) -> int:
     return (length + 3) // 4 * 4
+
+
+def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
+    """A cpio archive of path -> (mode with its type, content or a link's target), to be put behind an initrd."""
+    out = bytearray()
+    for number, (name, (mode, data)) in enumerate([*files.items(), (LAST, (0, b""))], start=1):
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        out += MAGIC + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0"
+        out += bytes(_padded(len(out)) - len(out)) + data
+        out += bytes(_padded(len(out)) - len(out))
+    return bytes(out)
