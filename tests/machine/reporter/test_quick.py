@@ -137,7 +137,7 @@ async def test_it_asks_on_the_terminal_and_takes_no_for_an_answer(tmp_path: Path
         pytest.skip("no script(1) here to give it a terminal")
     async with a_rack(tmp_path, zipapp) as rack:
         line = shlex.quote(await rack.line())
-        status, said = await rack.run(f"(sleep 3; echo n) | script --quiet --return --command {line} /dev/null")
+        _, said = await rack.run(f"(sleep 3; echo n) | script --quiet --return --command {line} /dev/null")
         assert ("Go on? [y/N]" in said, "nothing was done" in said, rack.installed) == (True, True, []), said
         _, said = await rack.run(f"(sleep 3; echo y; sleep 20) | script --quiet --return --command {line} /dev/null")
         assert "registered as pve-07" in said, said
