@@ -18,7 +18,7 @@ try_needs=(
 test_needs=(
     git:git shellcheck:shellcheck openssl:openssl mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.vfat:dosfstools
     dnsmasq:dnsmasq-base sgdisk:gdisk systemd-analyze:systemd mkswap:util-linux nsenter:util-linux lvm:lvm2 dmsetup:dmsetup mdadm:mdadm cryptsetup:cryptsetup-bin
-    pdftotext:poppler-utils
+    pdftotext:poppler-utils curl:curl ipmi_sim:openipmi sshd:openssh-server ssh:openssh-client
 )
 # A browser opens the reports. Ubuntu has it as a snap only: there those tests skip and say so.
 if [[ -r /etc/os-release && $'\n'$(</etc/os-release) == *$'\nID=debian\n'* ]]; then test_needs+=(chromium:chromium); fi
@@ -97,6 +97,24 @@ is_debian_like() (
         command -v apt-get >/dev/null
 )
 
+# without_services COMMAND... runs it so that a package which brings a service does not start it: the tests run their own, on loopback.
+# The SSH server that came with it stays off after the next boot too.
+without_services() {
+    local policy=/usr/sbin/policy-rc.d status=0 had_sshd=no
+    command -v sshd >/dev/null && had_sshd=yes
+    if [[ -e $policy ]]; then
+        "$@" || status=$?
+    else
+        printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+        "$@" || status=$?
+        as_root rm -f "$policy"
+    fi
+    if [[ $had_sshd == no ]] && command -v sshd >/dev/null; then
+        as_root systemctl disable --quiet ssh.service ssh.socket 2>/dev/null || true
+    fi
+    return "$status"
+}
+
 # Install packages or print how, and stop.
 install_packages() {
     local log=$here/build/apt.log
@@ -106,7 +124,7 @@ install_packages() {
     mkdir -p "$here/build"
     say "installing $*"
     as_root apt-get update >"$log" 2>&1 || say "apt-get update had errors; going on with the package lists that are here"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >>"$log" 2>&1 || {
+    without_services as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "$@" </dev/null >>"$log" 2>&1 || {
         tail -n 20 "$log" >&2
         say "apt-get could not install them; its last words stand above, all of them in $log"
         exit 1

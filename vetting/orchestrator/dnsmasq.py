@@ -83,8 +83,12 @@ def configuration(config: Config, own: Own, places: Places, *, http_port: int) -
 
 
 def hosts_file(macs: Iterable[str]) -> str:
-    """A line for each known network card; what is none is left out, for nobody can have it."""
-    return "".join(f"{mac},set:ours\n" for mac in sorted({mac_of(mac) for mac in macs} - {""}) if len(mac) == 17)
+    """A line for each known network card; what is none is left out, for nobody can have it.
+
+    `id:*`: firmware, iPXE and image name themselves differently and are one machine, with one address. Never a tag of our
+    own here: dnsmasq 2.90 dies of it at the next SIGHUP once it has answered such a card.
+    """
+    return "".join(f"{mac},id:*\n" for mac in sorted({mac_of(mac) for mac in macs} - {""}) if len(mac) == 17)
 
 
 def argv(program: str, places: Places) -> tuple[str, ...]:

@@ -142,6 +142,8 @@ class Supervised:
         self.status.health, self.status.why = health, why
         if health in (Health.UP, Health.GIVEN_UP, Health.WAITING):
             self._up.set()
+        if health is Health.WAITING:
+            log.warning("%s: %s; it is started again", self.status.name, why)
         if health is Health.GIVEN_UP:
             log.error("%s: gave up after %d restarts: %s", self.status.name, self.status.restarts, why)
         self._told(self.status)

@@ -88,14 +88,14 @@ def test_what_is_no_interface_is_refused(interface: str) -> None:
 
 def test_every_card_of_every_host_has_a_line() -> None:
     assert dnsmasq.hosts_file(["52:54:00:00:00:02", "52-54-00-00-00-01", "52:54:00:00:00:02"]) == (
-        "52:54:00:00:00:01,set:ours\n52:54:00:00:00:02,set:ours\n"
+        "52:54:00:00:00:01,id:*\n52:54:00:00:00:02,id:*\n"
     )
 
 
 @given(st.lists(st.text(max_size=40)))
 def test_the_hosts_file_holds_addresses_of_cards_and_nothing_else(macs: list[str]) -> None:
     told = dnsmasq.hosts_file([*macs, "52:54:00:00:00:01\ndhcp-authoritative", "52:54:00:00:00:*", "id:*,10.0.0.1"])
-    assert all(re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5},set:ours", line) for line in told.splitlines())
+    assert all(re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5},id:\*", line) for line in told.splitlines())
 
 
 # --- as whom it runs --------------------------------------------------------------------------------------------------
