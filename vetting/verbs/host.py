@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--note", help="a line for people")
             one.add_argument("--spec", type=Path, metavar="FILE", help="expected spec, YAML")
         if name == "bmc":
-            host_bmc.add_arguments(one)
+            host_bmc.arguments(one)
         if name in ("remove", "relearn"):
             one.add_argument("--reason", default="", help="kept in the audit log")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 POWER_LIMIT_S = 120.0  # a controller takes its time
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("ipmi", "redfish"), help="how it is spoken to")
     parser.add_argument("--address", help="its name or address, with :port where it is not the usual one")
     parser.add_argument("--user", help="a user of it that may switch the power (IPMI privilege OPERATOR)")
