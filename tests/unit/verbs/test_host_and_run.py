@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import honest
-from vetting import cli, serve
+from vetting import cli, serve, wire
 from vetting.asking import visible
 from vetting.config import Config
 
@@ -28,8 +29,12 @@ class Console:
 
     def type(self, *words: str) -> tuple[int, str, str]:
         """(exit status, stdout, stderr)."""
+        return self.type_before(words, ())
+
+    def type_before(self, words: tuple[str, ...], last: tuple[str, ...]) -> tuple[int, str, str]:
+        """As `type`, with words that have to stand last."""
         where = ("--url", self.server.url, "--fingerprint", self.server.certificate.fingerprint)
-        status = cli.main([*words, *where])
+        status = cli.main([*words, *where, *last])
         said = self.capsys.readouterr()
         return status, said.out, said.err
 
@@ -169,3 +174,71 @@ def test_a_wrong_token_and_a_wrong_server_are_told_apart(console: Console, monke
 )
 def test_what_could_move_the_terminal_is_shown_and_not_done(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_a_management_controller_is_noted_kept_through_an_edit_and_cleared(console: Console, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of-the-bmc\n")
+    console.type("host", "add", "pve-07", "--mac", honest.MAC)
+    words = ("host", "bmc", "pve-07", "--kind", "ipmi", "--address", "10.0.0.7", "--user", "vetting", "--bios")
+    status, out, err = console.type(*words, "--password-file", str(secret))
+    assert status == 0, err
+    assert "of-the-bmc" not in out
+    assert console.type("host", "edit", "pve-07", "--note", "moved")[0] == 0
+    shown = json.loads(console.type("host", "show", "pve-07", "--json")[1])
+    assert shown["bmc"] == {"kind": "ipmi", "address": "10.0.0.7", "user": "vetting", "fingerprint": "", "efi": False}
+    assert "of-the-bmc" not in json.dumps(shown)
+    assert console.type("host", "bmc", "pve-07", "--clear")[0] == 0
+    assert json.loads(console.type("host", "show", "pve-07", "--json")[1])["bmc"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("host", "bmc", "pve-07"), "say --kind, --address, --user of the controller, or --clear"),
+        (("host", "power", "pve-07"), "has no management controller on record"),
+        (("run", "ssh", "4711"), "there is no run 4711"),
+    ],
+)
+def test_what_power_and_ssh_lack_is_said(console: Console, words: tuple[str, ...], says: str) -> None:
+    console.type("host", "add", "pve-07", "--mac", honest.MAC)
+    status, _, err = console.type(*words)
+    assert status == 2
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_password_is_not_asked_for_where_nobody_sits(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.type("host", "add", "pve-07")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    words = ("host", "bmc", "pve-07", "--kind", "ipmi", "--address", "10.0.0.7", "--user", "vetting")
+    assert "--password-file" in console.type(*words)[2]
+
+
+def test_a_run_that_is_not_held_cannot_be_entered(console: Console) -> None:
+    console.type("host", "add", "pve-07")
+    console.type("run", "start", "pve-07", "--start-by", "manual", "--non-destructive")
+    for more in ((), ("--print",), ("--", "uptime")):
+        status, _, err = console.type_before(("run", "ssh", "1"), more)
+        assert status == 2
+        assert "Booting" in err
+
+
+def test_the_line_that_installs_a_reporter_is_shown_and_the_list_tells_what_it_says(console: Console) -> None:
+    console.type("host", "add", "pve-07", "--mac", honest.MAC)
+    status, out, _ = console.type("host", "code", "pve-07")
+    assert status == 0
+    assert "once" in out
+    assert "/register/quick.sh | VETTING_CODE=" in out
+    assert console.type("host", "code", "nobody")[0] == 2
+    host_id = json.loads(console.type("host", "show", "pve-07", "--json")[1])["id"]
+    for beat, words in (
+        (wire.ReporterBeat(boot_id="os", version="1"), "reboot not allowed on the host"),
+        (wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",)), "ready, boots by efi"),
+        (
+            wire.ReporterBeat(boot_id="os", version="1", allowed=True, obstacles=("VM 1", "apt")),
+            "not now: VM 1 (and 1 more)",
+        ),
+    ):
+        asyncio.run(console.server.desk.progress.reporter_beat(host_id, beat))
+        assert words in console.type("host", "list")[1]
