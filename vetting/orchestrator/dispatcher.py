@@ -6,7 +6,7 @@ import logging
 
 from vetting.clock import Clock
 from vetting.config import Config
-from vetting.domain.states import ACTIVE, BEFORE_CLAIM, RunState
+from vetting.domain.states import ACTIVE, BEFORE_CLAIM, WAITING, RunState
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.reporters import is_fresh
 from vetting.orchestrator.stopping import why_stopped
@@ -46,13 +46,13 @@ class Dispatcher:
                 runs.count_erasing(ACTIVE - {RunState.QUEUED, RunState.FAILED_HOLDING}),
             )
         )
-        rebooting = sum(run.state is RunState.WAITING_REBOOT for run in waiting)
+        rebooting = sum(run.state in WAITING and takes_down(run) for run in waiting)
         for run in waiting:  # oldest first, so that whoever was dispatched just now counts for those behind
             if run.state is RunState.QUEUED:
                 if self._may_go(run, erasing) and self._may_reboot(run, rebooting):
                     erasing += not run.non_destructive
                     if not await self._not_heard_yet(run):
-                        rebooting += run.start_by == "reporter"
+                        rebooting += takes_down(run)
                         await self._progress.dispatch(run.id)
             else:
                 if self._waking is not None:
@@ -72,7 +72,7 @@ class Dispatcher:
 
     def _may_reboot(self, run: RunRow, rebooting: int) -> bool:
         """Installed hosts go down one after the other: what is wrong with an order shows at the first."""
-        return run.start_by != "reporter" or rebooting < self._limits.max_reboots
+        return not takes_down(run) or rebooting < self._limits.max_reboots
 
     async def _not_heard_yet(self, run: RunRow) -> bool:
         """Its reporter spoke long ago, and we were not there to hear it since: it is waited for."""
@@ -89,3 +89,8 @@ class Dispatcher:
             await self._progress.dispatch_failed(
                 run.id, f"the host was {run.state} for {waited_s:.0f} s and no agent claimed the run"
             )
+
+
+def takes_down(run: RunRow) -> bool:
+    """Whether the start of this run may end an installed system that runs."""
+    return run.start_by == "reporter" or run.cut_power
