@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
-from vetting.domain.states import ACTIVE, CLOSED, IN_STAGE, RunState
+from vetting.domain.states import ACTIVE, BEFORE_CLAIM, CLOSED, IN_STAGE, RunState
 from vetting.orchestrator import deciding, holding, reporters, running, starting
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.iperf import IperfPool
@@ -63,8 +63,8 @@ class Progress:
     async def dispatch(self, run_id: int) -> None:
         await self._turn(lambda turn: starting.dispatch(turn, runs.get(run_id)))
 
-    async def dispatch_failed(self, run_id: int, why: str) -> None:
-        await self._turn(lambda turn: starting.dispatch_failed(turn, runs.get(run_id), why))
+    async def dispatch_failed(self, run_id: int, why: str, *, states: tuple[RunState, ...] = BEFORE_CLAIM) -> None:
+        await self._turn(lambda turn: starting.dispatch_failed(turn, runs.get(run_id), why, states=states))
 
     async def boot_requested(self, host_id: int) -> str:
         """The host asks what to boot: a one-time ticket into the image, empty for its local disk."""

@@ -110,9 +110,9 @@ def dispatch(turn: Turn, run: RunRow) -> RunRow:
     return turn.move(run, START_EVENTS[run.start_by])
 
 
-def dispatch_failed(turn: Turn, run: RunRow, why: str) -> RunRow:
+def dispatch_failed(turn: Turn, run: RunRow, why: str, *, states: tuple[RunState, ...] = BEFORE_CLAIM) -> RunRow:
     """Gives up on a host that did not come. One that came since it was looked at, or was cancelled, is left as it is."""
-    if run.state not in BEFORE_CLAIM:
+    if run.state not in states:
         return run
     return turn.move(run, Event.DISPATCH_FAILED, why=why, failed_stage=DISPATCH, reason=why, ended_at=turn.at)
 

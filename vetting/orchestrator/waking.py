@@ -14,7 +14,7 @@ from vetting.clock import Clock
 from vetting.config import Config
 from vetting.domain.bmc import Bmc
 from vetting.domain.errors import Conflict, Refusal
-from vetting.domain.states import RunState
+from vetting.domain.states import WAITING, RunState
 from vetting.orchestrator.arrivals import Arrivals
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.ways import BY_US, in_production
@@ -151,7 +151,7 @@ class Waking:
 
     async def _failed(self, run: RunRow, why: str) -> None:
         self._over.add(run.id)
-        await self._progress.dispatch_failed(run.id, why)
+        await self._progress.dispatch_failed(run.id, why, states=WAITING)  # one that asks for its boot script has come
 
     async def _say(self, run: RunRow, text: str, notes: Sequence[str]) -> None:
         await self._arrivals.say(run.id, "; ".join((text, *notes)), source="power")

@@ -155,6 +155,30 @@ async def test_a_controller_that_refuses_fails_the_run_in_its_words(world: World
     assert (run.state, run.failed_stage, run.reason) == (RunState.FAILED, "dispatch", "it does not take this password")
 
 
+async def test_a_host_that_comes_is_not_given_up_on_for_what_its_controller_says_later(world: World) -> None:
+    host_id = await a_host(world)
+    bmc = ScriptedBmc()
+    run_id = (await world.started(host="sleeper", start_by="power")).run_id
+    dispatcher, wakes = services(world, bmc)
+
+    def deaf() -> None:
+        bmc.slow, bmc.refuses = asyncio.Event(), "it does not answer any more"
+
+    bmc.before_power = deaf
+
+    async def switched() -> bool:
+        return "on" in bmc.did
+
+    await dispatcher.once()
+    await dispatcher.once()
+    await until(switched, 5)
+    assert await world.progress.boot_requested(host_id)
+    assert bmc.slow is not None
+    bmc.slow.set()
+    await wakes.idle()
+    assert await world.state(run_id) is RunState.BOOTING
+
+
 async def test_a_slow_controller_keeps_no_other_host_waiting(world: World) -> None:
     other = Bmc(kind=BmcKind.IPMI, address="10.0.0.8", user="vetting")
     await a_host(world, "slow")
