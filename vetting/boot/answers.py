@@ -100,9 +100,9 @@ class Answers:
             else "has no MAC address that we can see (behind a router: boot.routed)"
         )
         why = f"somebody else asked for the boot script of {host.name}: {peer.address} {has}, not {asked.mac}"
-        log.warning("run %d: %s", run.id, why)
-        await self._arrivals.say(run.id, why, level="warning")
-        await self._progress.boot_refused(host.id, why)
+        if await self._progress.boot_refused(host.id, why):
+            log.warning("run %d: %s", run.id, why)
+            await self._arrivals.say(run.id, why, level="warning")
         return False
 
     def _local(self, why: str) -> str:

@@ -28,6 +28,11 @@ FILE = {**TEXT, "Cache-Control": "no-cache"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def our_address(request: web.Request) -> str:
+    """Where the machine reached us: a page on another name's behalf (DNS rebinding) cannot know to say it."""
+    return str(request.transport.get_extra_info("sockname")[0]) if request.transport else ""
+
+
 class Fetched(web.FileResponse):
     """A file, sent by the kernel straight from its cache; afterwards it is told how much of it went out, and how fast."""
 
@@ -72,7 +77,7 @@ class Service:
         try:
             if len(request.raw_path) > LONGEST_URL:
                 raise web.HTTPRequestURITooLong
-            if not is_one_of(request.host or "", self._names):
+            if not is_one_of(request.host or "", self._names | {our_address(request)}):
                 raise Forbidden("this Host header is not ours; add the name to server.allowed_hosts in vetting.yaml")
             return await handler(request)
         except Refusal as refusal:
@@ -97,8 +102,8 @@ class Service:
         if request.method == "HEAD":  # asking must not change a run
             return web.Response(text="", headers=TEXT)
         question = asked.read(request.query)
-        ours = request.transport.get_extra_info("sockname")[0] if request.transport else ""
-        return web.Response(text=await self._answers.script(question, Peer(address, ours)), headers=TEXT)
+        peer = Peer(address, our_address(request))
+        return web.Response(text=await self._answers.script(question, peer), headers=TEXT)
 
     def _file_handler(self, name: str) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:

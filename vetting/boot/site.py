@@ -32,7 +32,9 @@ from vetting.orchestrator.supervise import Status
 from vetting.store.db import Store
 
 log = logging.getLogger(__name__)
+Loop = Callable[[], Awaitable[None]]
 LOOK_S = 30.0
+FOLLOW_S = 5.0
 
 
 def listens_on(config: Config) -> str:
@@ -48,7 +50,7 @@ def listens_on(config: Config) -> str:
 @dataclass(frozen=True, slots=True)
 class Booting:
     url: str  # empty where no host boots from us
-    loops: tuple[Callable[[], Awaitable[None]], ...]  # what has to run for it
+    loops: tuple[Loop, ...]  # what has to run for it
 
 
 @contextlib.asynccontextmanager
@@ -69,33 +71,27 @@ async def booting(
         yield Booting("", ())
         return
     arrivals = Arrivals(store=store, bus=bus, clock=clock)
-    address = listens_on(config)
     own_mac_behind = partial(mac_behind, interface=config.boot.interface)
     answers = Answers(
         config=config, fingerprint=fingerprint, shelf=shelf, progress=progress, arrivals=arrivals,
         mac_behind=own_mac_behind,
     )  # fmt: skip
     service = Service(
-        answers=answers, shelf=shelf, arrivals=arrivals, names=(*config.server.allowed_hosts, address),
+        answers=answers, shelf=shelf, arrivals=arrivals, names=config.server.allowed_hosts,
         pace=Pace(clock, at_once=SCRIPTS, every_s=SCRIPT_EVERY_S),
     )  # fmt: skip
     if why := (await shelf.look()).objection:
         log.warning("no host can boot: %s", why)
-    async with listening(service, address, _port(config)) as (host, port):
-        loops: tuple[Callable[[], Awaitable[None]], ...] = (partial(keep_looking, shelf, clock),)
+    async with listening(config, service) as site:
+        loops: tuple[Loop, ...] = (partial(keep_looking, shelf, clock), partial(site.follow, clock))
         if config.boot.interface:
             heard = DhcpLog(arrivals=arrivals, mac_behind=own_mac_behind)
             netboot = Netboot(
-                config=config, store=store, clock=clock, http_port=port, told=told, heard=heard.heard,
+                config=config, store=store, clock=clock, http_port=site.port, told=told, heard=heard.heard,
                 files=BootFiles(data, user=dnsmasq.user(), loader=shelf.place),
             )  # fmt: skip
             loops = (*loops, netboot.run, netboot.watch, heard.run)
-        yield Booting(f"http://{f'[{host}]' if ':' in host else host}:{port}", loops)
-
-
-def _port(config: Config) -> int:
-    """Where the API takes any port that is free, so do we."""
-    return config.boot.http_port if config.server.port else 0
+        yield Booting(site.url, loops)
 
 
 async def keep_looking(shelf: Shelf, clock: Clock) -> None:
@@ -109,20 +105,60 @@ async def keep_looking(shelf: Shelf, clock: Clock) -> None:
         await clock.sleep(LOOK_S)
 
 
+class Site:
+    """Our port, on the address that hosts reach us at now: one that changes is followed."""
+
+    def __init__(self, config: Config, runner: web.AppRunner) -> None:
+        self._config = config
+        self._runner = runner
+        self._site: web.TCPSite | None = None
+        self.address = ""
+        self.port = config.boot.http_port if config.server.port else 0  # where the API takes any free port, so do we
+
+    @property
+    def url(self) -> str:
+        return f"http://{f'[{self.address}]' if ':' in self.address else self.address}:{self.port}"
+
+    async def listen(self) -> None:
+        """Raises Unavailable where the port cannot be had."""
+        wanted = listens_on(self._config)
+        if wanted == self.address:
+            return
+        if self._site is not None:
+            await self._site.stop()
+        self._site, self.address = web.TCPSite(self._runner, wanted, self.port), ""
+        try:
+            await self._site.start()
+        except OSError as error:
+            self._site = None
+            raise Unavailable(
+                f"cannot listen on {wanted} port {self.port} for booting hosts: {os.strerror(error.errno or 0)}; "
+                "stop what uses it or set boot.http_port in vetting.yaml"
+            ) from error
+        self.address, self.port = wanted, self._runner.addresses[-1][1]
+
+    async def follow(self, clock: Clock) -> None:
+        """For ever."""
+        said = ""
+        while True:
+            await clock.sleep(FOLLOW_S)
+            try:
+                await self.listen()
+                said = ""
+            except Unavailable as refusal:
+                if said != str(refusal):
+                    log.error("%s", refusal)
+                said = str(refusal)
+
+
 @contextlib.asynccontextmanager
-async def listening(service: Service, address: str, port: int) -> AsyncIterator[tuple[str, int]]:
+async def listening(config: Config, service: Service) -> AsyncIterator[Site]:
+    """Raises Unavailable where the port cannot be had."""
     runner = web.AppRunner(service.app(), access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, address, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise Unavailable(
-                f"cannot listen on {address} port {port} for booting hosts: {os.strerror(error.errno or 0)}; "
-                "stop what uses it or set boot.http_port in vetting.yaml"
-            ) from error
-        host, taken = runner.addresses[0][:2]
-        yield host, taken
+        site = Site(config, runner)
+        await site.listen()
+        yield site
     finally:
         await runner.cleanup()

@@ -77,14 +77,14 @@ class Progress:
 
         return await self._turn(turned)
 
-    async def boot_refused(self, host_id: int, why: str) -> None:
+    async def boot_refused(self, host_id: int, why: str) -> bool:
         """Somebody asked in the host's name and got nothing: an alarm beside the run, told once, that stops nothing."""
 
-        def turned(turn: Turn) -> None:
-            if (run := starting.open_run_of_host(host_id)) is not None:
-                starting.boot_refused(turn, run, why)
+        def turned(turn: Turn) -> bool:
+            run = starting.open_run_of_host(host_id)
+            return run is not None and starting.boot_refused(turn, run, why)
 
-        await self._turn(turned)
+        return await self._turn(turned)
 
     async def reporter_beat(self, host_id: int, beat: wire.ReporterBeat) -> wire.ReporterReply:
         """The installed system lives; it is ordered to reboot when a run waits for that."""

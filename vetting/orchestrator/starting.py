@@ -23,6 +23,8 @@ from vetting.store.rows import HostRow, NewRun, RunRow
 
 DISPATCH = "dispatch"  # as failed stage: the host never came
 TICKET_VALID_S = 30 * 60.0
+BOOT_SCRIPT = "boot script"  # as source of a finding
+MOST_ALARMS = 20  # of one run, about machines that asked in its host's name
 CLAIM_ANSWER = "this ticket or token opens nothing here; start the run again to get a new ticket"
 
 
@@ -124,7 +126,7 @@ def boot_requested(turn: Turn, run: RunRow) -> str:
         run = rebooted(turn, run, boot_id="")
     if run.state is RunState.FAILED:
         text = f"it had been silent since {run.failed_stage} and started again"
-        turn.find(run, Severity.CRITICAL, "host", text, "boot script")
+        turn.find(run, Severity.CRITICAL, "host", text, BOOT_SCRIPT)
         run = turn.move(run, Event.HELD, why=text)
     if run.state is not RunState.FAILED_HOLDING:
         run = turn.move(run, Event.BOOT_REQUESTED)
@@ -133,10 +135,14 @@ def boot_requested(turn: Turn, run: RunRow) -> str:
     return ticket
 
 
-def boot_refused(turn: Turn, run: RunRow, why: str) -> None:
-    """A warning, never more: whoever can send us a request must not be able to fail a run with it."""
-    if not any(one.text == why for one in findings.findings_of(run.id)):
-        turn.find(run, Severity.WARNING, "host", why, "boot script")
+def boot_refused(turn: Turn, run: RunRow, why: str) -> bool:
+    """A warning, never more: whoever can send us a request must not be able to fail a run with it, or to fill its record.
+    False where it was told already."""
+    told = [one.text for one in findings.findings_of(run.id) if one.source == BOOT_SCRIPT]
+    if why in told or len(told) >= MOST_ALARMS:
+        return False
+    turn.find(run, Severity.WARNING, "host", why, BOOT_SCRIPT)
+    return True
 
 
 def rebooted(turn: Turn, run: RunRow, *, boot_id: str) -> RunRow:

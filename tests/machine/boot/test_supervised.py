@@ -143,3 +143,9 @@ async def test_a_network_card_that_loses_its_address_and_gets_another_one_is_fol
     await ip("-n", yard.net.name, "addr", "del", "10.77.0.1/24", "dev", BRIDGE)
     await yard.says("our address on rack0 changed")
     await another(yard, pid)
+    await ip("-n", yard.card.namespace, "addr", "add", "10.79.0.7/24", "dev", "eth0")
+
+    async def answers() -> bool:
+        return (await yard.fetch("http://10.79.0.1:8480/boot.ipxe", "--fail"))[1].startswith("#!ipxe")
+
+    await until(answers, 20, said="boot scripts at the new address")

@@ -17,6 +17,7 @@ from vetting import wire
 from vetting.boot.service import SCRIPT_EVERY_S, SCRIPTS
 from vetting.domain.errors import NotAllowed
 from vetting.domain.states import RunState
+from vetting.orchestrator.starting import MOST_ALARMS
 from vetting.store import tokens
 
 STRANGER = "52:54:00:99:99:99"
@@ -101,6 +102,16 @@ async def test_who_only_names_the_hosts_address_gets_no_ticket_and_an_alarm_stan
     assert alarm in await boot.log(run_id)
     await boot.asks()
     assert len(await boot.alarms(run_id)) == 1
+    assert (await boot.log(run_id)).count(alarm) == 1
+
+
+async def test_a_crowd_of_thieves_cannot_fill_the_runs_record(boot: BootService) -> None:
+    run_id = await boot.starts()
+    for number in range(MOST_ALARMS + 5):
+        boot.behind["127.0.0.1"] = f"52:54:00:aa:00:{number:02x}"
+        boot.world.clock.pass_s(SCRIPT_EVERY_S)
+        assert to_local_disk(await boot.asks())
+    assert len(await boot.alarms(run_id)) == MOST_ALARMS
 
 
 async def test_a_thief_of_the_address_cannot_fail_or_move_the_run(boot: BootService) -> None:
