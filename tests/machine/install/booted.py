@@ -15,7 +15,6 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("booted.sh")
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
 BOOT_S = 60.0
-FOLDERS = ("docs", "image", "pxe", "requirements", "systemd", "tools", "vetting")  # of a checkout, to install from
 
 
 def missing() -> str:
@@ -40,7 +39,7 @@ class Machine:
         clean = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C"}
         told = subprocess.run(
             ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-u", "-i", "-C", "-r", "-w", "--", *map(str, argv)],
-            env=clean, capture_output=True, text=True, timeout=limit_s,
+            env=clean, capture_output=True, text=True, timeout=limit_s, start_new_session=True,
         )  # fmt: skip
         if check and told.returncode:
             raise AssertionError(f"{argv} ended with {told.returncode}: {told.stdout[-3000:]}{told.stderr[-3000:]}")
@@ -65,18 +64,20 @@ class Machine:
 
 def snapshot(repository: Path, folder: Path) -> Path:
     """A checkout that nobody edits meanwhile, with everything built from it that an installation needs."""
-    folder.mkdir()
-    for name in ("build.sh", "vetting.yaml", *FOLDERS, "dist/vetting", "build/zipapp-stamp"):
-        source, target = repository / name, folder / name
-        target.parent.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy2(source, target)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=repository, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in {*listed.split("\0"), "dist/vetting", "build/zipapp-stamp"}:
+        if name and (repository / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, folder / name)
     (folder / ".venv").symlink_to(repository / ".venv")
     if (image := repository / "dist" / "image").is_dir():
         (folder / "dist" / "image").symlink_to(image)
-    subprocess.run([folder / "build.sh", "zipapp"], check=True, capture_output=True)
+    told = subprocess.run([folder / "build.sh", "zipapp"], capture_output=True, text=True)
+    if told.returncode:
+        raise AssertionError(f"build.sh zipapp ended with {told.returncode}: {told.stderr[-3000:]}")
     return folder
 
 

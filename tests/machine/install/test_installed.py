@@ -122,6 +122,24 @@ def test_dnsmasq_leases_an_address_from_inside_the_sandbox(machine: Machine) -> 
     machine.shell("systemctl stop probe")
 
 
+def test_a_host_gets_its_address_and_its_boot_script_from_the_service_as_it_ships(machine: Machine) -> None:
+    machine.shell("cp -p /etc/vetting/vetting.yaml /etc/vetting/kept")
+    boot = "boot: {interface: nowhere0, mode: dhcp, dhcp_range: 10.77.0.10-10.77.0.20}"
+    machine.shell(f"echo '{boot}' > /etc/vetting/vetting.yaml; systemctl restart vetting")
+    machine.until("systemctl show vetting -p StatusText | grep -q 'dnsmasq waiting.*nowhere0'")
+    machine.shell("sed -i s/nowhere0/boot0/ /etc/vetting/vetting.yaml; systemctl restart vetting")
+    machine.run("vetting", "host", "add", "pve-08", "--mac", "52:54:00:77:00:07")
+    machine.until("ss -Hlun 'sport = :67' | grep -q . && systemctl show vetting -p StatusText | grep -qv dnsmasq")
+    machine.until("pgrep -u vetting dnsmasq")
+    assert machine.run("ip", "netns", "exec", "host", "python3", "-c", DISCOVER).stdout.startswith("10.77.0.1")
+    asked = (
+        "import urllib.request as u; print(u.urlopen('http://10.77.0.1:8480/boot.ipxe', timeout=20).read().decode())"
+    )
+    assert machine.run("python3", "-c", asked).stdout.startswith("#!ipxe")
+    machine.shell("mv /etc/vetting/kept /etc/vetting/vetting.yaml; systemctl restart vetting")
+    machine.until("! pgrep -u vetting dnsmasq")
+
+
 def test_iperf3_measures_from_inside_the_sandbox(machine: Machine) -> None:
     assert in_the_sandbox(machine, "load", "/usr/bin/iperf3 --server --port 5299")
     machine.until("ss -Hltn 'sport = :5299' | grep -q .")
@@ -134,6 +152,7 @@ def test_iperf3_measures_from_inside_the_sandbox(machine: Machine) -> None:
     ("does", "may"),
     [
         ("touch /var/lib/try/x /var/cache/try/x /tmp/x", True),
+        ("setpriv --pdeathsig KILL -- true", True),
         ("touch /etc/x", False),
         ("touch /var/lib/x", False),
         ("touch /usr/local/lib/vetting/x", False),
@@ -160,14 +179,14 @@ def test_an_orchestrator_that_hangs_is_ended_told_on_and_started_again(machine: 
         "systemctl daemon-reload && systemctl restart vetting"
     )
     machine.shell("sleep 5; systemctl show vetting -p NRestarts --value | grep -qx 0")  # fed, it does not bite
-    machine.shell("kill -STOP $(systemctl show vetting -p MainPID --value)")
+    machine.shell("systemctl kill --kill-whom=main --signal=STOP vetting")
     machine.until("systemctl show vetting -p NRestarts --value | grep -qx 1 && systemctl is-active --quiet vetting")
     assert "Fatal Python error: Aborted" in machine.journal()
     machine.shell("rm -r /run/systemd/system/vetting.service.d; systemctl daemon-reload; systemctl restart vetting")
 
 
 def test_a_killed_orchestrator_comes_back_with_its_hosts(machine: Machine) -> None:
-    machine.shell("kill -KILL $(systemctl show vetting -p MainPID --value)")
+    machine.shell("systemctl kill --kill-whom=main --signal=KILL vetting")
     machine.until("systemctl show vetting -p NRestarts --value | grep -qx 1 && systemctl is-active --quiet vetting")
     assert "pve-07" in machine.run("vetting", "host", "list").stdout
 

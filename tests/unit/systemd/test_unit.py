@@ -13,7 +13,7 @@ from vetting.verbs import serve
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 UNIT = REPOSITORY / "systemd" / "vetting.service"
-HIGHEST_EXPOSURE = 2.0  # docs/security.md quotes it
+HIGHEST_EXPOSURE = 2.1  # docs/security.md quotes it
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here: install the package systemd"
 )
