@@ -7,6 +7,10 @@
 set -euo pipefail
 
 if [[ ${VETTING_IMAGE_NAMESPACE:-} != yes ]]; then
+    unshare --mount true || {
+        echo "image: this needs mounts of its own, which are not allowed here (a container without CAP_SYS_ADMIN?)" >&2
+        exit 2
+    }
     exec env VETTING_IMAGE_NAMESPACE=yes unshare --mount --propagation private -- "$0" "$@"
 fi
 
@@ -32,18 +36,18 @@ quietly() {
 
 # Where this machine gets Debian from: its own mirror where it is Debian, else Debian's own address or $VETTING_DEBIAN_MIRROR.
 mirror() {
-    local wanted=$1 fallback=$2
+    local wanted=$1 fallback=$2 targets found
     # shellcheck disable=SC2016 # apt fills these in
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-        awk -v wanted="$wanted" '$2 ~ wanted && $3 == "main" { sub("/$", "", $1); print $1; found = 1; exit } END { exit !found }' ||
-        printf '%s\n' "$fallback"
+    targets=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null || true)
+    found=$(awk -v wanted="$wanted" '!found && $2 ~ wanted && $3 == "main" { sub("/$", "", $1); print $1; found = 1 }' <<<"$targets")
+    printf '%s\n' "${found:-$fallback}"
 }
 
 write_sources() {
     local main security keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     main=${VETTING_DEBIAN_MIRROR:-} security=${VETTING_DEBIAN_SECURITY_MIRROR:-}
-    : "${main:=$(mirror '^(bookworm|trixie|stable)$' http://deb.debian.org/debian)}"
-    : "${security:=$(mirror '^(bookworm|trixie|stable)-security$' http://deb.debian.org/debian-security)}"
+    : "${main:=$(mirror '^(bookworm|trixie|stable|oldstable)$' http://deb.debian.org/debian)}"
+    : "${security:=$(mirror '^(bookworm|trixie|stable|oldstable)-security$' http://deb.debian.org/debian-security)}"
     cat >"$1" <<SOURCES
 Types: deb
 URIs: $main
@@ -64,7 +68,6 @@ need_tools() {
     if [[ -r $tools.stamp && $(<"$tools.stamp") == "$want" ]]; then return; fi
     say "making a Debian 13 tools tree for mkosi"
     rm -rf --one-file-system "$tools" "$tools.stamp"
-    mkdir -p "$room/debs"
     quietly "$room/tools.log" mmdebstrap --mode=root --variant=apt --include="$tools_packages" \
         "$suite" "$tools" "$room/debian.sources"
     printf '%s\n' "$want" >"$tools.stamp"
@@ -94,6 +97,7 @@ run_mkosi() {
     printf '%s\n' "$version" >"$room/extra/usr/share/vetting/version"
     (cd "$here" && .venv/bin/python -m tools.image.programs) >"$room/extra/usr/share/vetting/programs"
     quietly "$room/mkosi.log" chroot "$tools" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} ${no_proxy:+"no_proxy=$no_proxy"} \
         mkosi --directory /vetting/image --force --incremental=yes \
         --sandbox-tree "$in/sandbox" --extra-tree "$in/extra" \
         --package-cache-directory "$in/pkgcache" --cache-directory "$in/cache" --workspace-directory "$in/work" \
@@ -110,6 +114,11 @@ deliver() {
     (cd "$here" && .venv/bin/python -m tools.image.manifest "$out" dist/vetting dist/image)
     rm -f "$out/vetting-live.cpio"
 }
+
+# The proxy that apt goes through on this machine, for both tools.
+proxy=${http_proxy:-}
+if [[ -z $proxy ]]; then eval "$(apt-config shell proxy Acquire::http::Proxy)"; fi
+if [[ -n $proxy ]]; then export http_proxy=$proxy; fi
 
 mkdir -p "$room"
 write_sources "$room/debian.sources"

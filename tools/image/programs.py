@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 ON_THE_HOST = ("agent", "stages", "surface")
 PROGRAM = re.compile(r"/?[a-z][a-z0-9.+-]*(/[a-z0-9.+-]+)*")
+OPTION = re.compile(r"--?[a-zA-Z]")
+FULL_PATH = re.compile(r"(/usr)?/s?bin/[^/]+$")
 OPTIONAL = {"nvidia-smi": "comes with NVIDIA's driver, which we may not carry; without it the GPU stage says so"}
 
 
@@ -53,8 +55,10 @@ def _named(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.List | ast.Tuple):
         words = _words(node)
         opening = node.elts[0] if node.elts else None
-        # A list that opens with a program's name is a command; a tuple is one where an option follows.
-        command = isinstance(node, ast.List) or any(re.match(r"--?[a-zA-Z]", word) for word in words[1:])
+        # A list that opens with a program's name is a command; a tuple is one where an option follows, or that opens with
+        # a program's full path.
+        command = isinstance(node, ast.List) or any(OPTION.match(word) for word in words[1:])
+        command = command or any(FULL_PATH.match(word) for word in words[:1])
         if command and isinstance(opening, ast.Constant) and words and PROGRAM.fullmatch(words[0]):
             yield words[0]
 

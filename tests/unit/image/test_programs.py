@@ -31,6 +31,8 @@ def test_what_the_agent_calls_to_let_somebody_in_and_to_power_off_is_wanted() ->
         ('run(["efibootmgr", "-v"])', {"efibootmgr"}),
         ('run(["nvme", "id-ctrl", path])', {"nvme"}),
         ('ASK = ("ipmitool", "-N", "2", "sel")', {"ipmitool"}),
+        ('SSHD = ("/usr/sbin/sshd",)', {"/usr/sbin/sshd"}),
+        ('PLACES = ("/usr/lib/vetting", "/srv/vetting")', set()),
         ('class S:\n    tools: ClassVar[tuple[str, ...]] = ("memtester", "lsblk")', {"memtester", "lsblk"}),
         ('WAYS = ("to_server", "from_server")', set()),
         ('run([tool, "--version"])', set()),
