@@ -94,20 +94,9 @@ async def chassis(host: Host, number: int) -> AsyncIterator[Chassis]:
 
 async def _answers(host: Host, one: Chassis) -> bool:
     words = (
-        "ipmitool",
-        "-I",
-        "lanplus",
-        "-H",
-        ADDRESS,
-        "-p",
-        str(one.port),
-        "-U",
-        USER,
-        "-P",
-        PASSWORD,
-        "power",
+        "ipmitool", "-I", "lanplus", "-C", "3", "-H", ADDRESS, "-p", str(one.port), "-U", USER, "-P", PASSWORD, "power",
         "status",
-    )
+    )  # fmt: skip
     told = await proc.run((*host.inside, *words), limit_s=5)
     return "Chassis Power is" in told.stdout
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,12 +171,22 @@ class Orchestrator:
         return found
 
     async def keep_reports(self, where: Path) -> None:
-        """Beside consoles and logs, for looking at; the database and the artifacts go with the rack."""
+        """Reports and the logs of the runs, beside the consoles, for looking at; the database and the artifacts go with the rack."""
 
         def copy() -> None:
             for path in (self.data / "reports").glob("run-*/report.*"):
                 target = where / f"{path.parent.name}-{path.name}"
                 target.write_bytes(path.read_bytes())
                 os.chmod(target, 0o600)
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(_read_only(self.data / "vetting.db")) as database,
+            ):
+                rows = database.execute("SELECT run_id, stage, source, text FROM log_lines ORDER BY id")
+                (where / "runs.log").write_text("".join(f"run {row[0]} {row[1]} [{row[2]}] {row[3]}\n" for row in rows))
 
         await asyncio.to_thread(copy)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)

@@ -44,7 +44,10 @@ ExecStart=/bin/bash -c 'exec -a /usr/bin/kvm sleep infinity'
 def hardware(name: str) -> Hardware:
     return Hardware(
         name=name, firmware=Firmware.UEFI, disk_first=True, second_console=True,
-        disks=(Disk(serial=f"{SYSTEM_DISK}-{name}", size_bytes=SYSTEM_BYTES, expected=False, bootable=True),),
+        disks=(
+            Disk(serial=f"{SYSTEM_DISK}-{name}", size_bytes=SYSTEM_BYTES, expected=False, bootable=True),
+            Disk(serial=f"DATA-{name}"),
+        ),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ LAB: dict[str, Any] = {
     },
     "storage": {"surface": "full", "fio_s": 4, "fio_size_bytes": "8MiB", "countdown_s": 2, "surface_floor_mb_s": 1},
     "network": {"seconds": 3, "parallel": 1},
-    "burn": {"seconds": 8, "mem_pct": 2, "iperf_parallel": 1},
+    "burn": {"seconds": 8, "mem_pct": 10, "iperf_parallel": 1},
     "gpu": {"seconds": 3},
     "psu": {"seconds": 3},
     "unobserved": "declare",

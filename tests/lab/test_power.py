@@ -21,7 +21,7 @@ FIRST_FETCH_S = 200
 async def fetches_kernel(run: Run) -> None:
     """The host asked for its own script and is loading the image; the rest of the way is the walk's."""
     await run.reaches("Booting", limit_s=FIRST_FETCH_S)
-    await run.host.console_says(f"run {run.id} of {run.host.name} waits for this machine", limit_s=30)
+    await run.host.console_says(f"run {run.id} of {run.host.name} waits for this machine", limit_s=FIRST_FETCH_S)
     await run.host.console_says("initrd.img", limit_s=FIRST_FETCH_S)
     await run.host.power_off()
 

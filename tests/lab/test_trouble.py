@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.hardware import Firmware, Hardware
+from tests.lab.hardware import Disk, Hardware
 from tests.lab.host import Host
 from tests.lab.orchestrator import Orchestrator
 from tests.lab.rack import Rack
@@ -79,8 +79,7 @@ async def panics(serve: Orchestrator, host: Host) -> None:
 async def test_a_host_that_is_reset_frozen_or_panics_is_held_with_the_reason(rack: Rack, image: None) -> None:
     serve = await rack.orchestrator(changes=LONG)
     hosts = [
-        await rack.host(Hardware(name="reset", firmware=Firmware.BIOS)),
-        await rack.host(Hardware(name="frozen", firmware=Firmware.BIOS)),
-        await rack.host(Hardware(name="panics", firmware=Firmware.BIOS, crash_store=True)),
+        await rack.host(Hardware(name=name, disks=(Disk(serial=f"DATA-{name}"),), crash_store=name == "panics"))
+        for name in ("reset", "frozen", "panics")
     ]
     await asyncio.gather(is_reset(serve, hosts[0]), is_frozen(serve, hosts[1]), panics(serve, hosts[2]))
