@@ -65,6 +65,7 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
     tokens      issue() -> (plain, hash)   hash_of(plain)   matches(plain, hash) -> bool (constant time)
                 create_operator(name, role, *, now) -> (OperatorTokenRow, plain)   authenticate(plain) -> row|None
                 mark_used(id, *, now)   operators()   revoke(name)
+    unknown     note(mac, *, address, source, what, now)   listing() -> [UnknownHostRow]      bounded, the silent go first
     settings    get(key, kind) -> value|None   put(key, value, *, now)   remove(key)
 """
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools import zipapp
+from vetting import carried
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,29 @@ def test_one_path_with_two_contents_stops_the_build(tmp_path: Path) -> None:
     zipapp.lay_over(write(tmp_path / "a", core__py="one"), merged)
     with pytest.raises(SystemExit, match=r"core\.py differs"):
         zipapp.lay_over(write(tmp_path / "b", core__py="two"), merged)
+
+
+def test_the_zipapp_carries_what_the_program_needs_from_beside_it(tmp_path: Path, repository: Path) -> None:
+    zipapp.add_ours(tmp_path)
+    for name in ("pxe/boot.ipxe", "pxe/dnsmasq.conf", "systemd/vetting.service"):
+        packed = tmp_path / "vetting" / carried.CARRIED / name
+        assert packed.read_bytes() == (repository / name).read_bytes() == carried.path(name).read_bytes()
+    assert zipapp.CARRIED_FOLDERS == carried.FOLDERS
+
+
+def test_from_inside_the_zipapp_its_own_copies_are_read_and_the_image_lies_beside_it(tmp_path: Path) -> None:
+    zipapp.add_ours(tmp_path / "site")
+    script = (
+        "import sys; sys.argv[0] = sys.argv[1]; from vetting import carried; "
+        "print(carried.path('pxe/boot.ipxe'), carried.beside('image'))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "vetting")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")}, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    inside, image = told.stdout.split()
+    assert inside == str(tmp_path / "site" / "vetting" / "_carried" / "pxe" / "boot.ipxe")
+    assert image == str(tmp_path / "image")
 
 
 def archive(path: Path, order: list[str]) -> Path:
