@@ -22,7 +22,7 @@ ENTRY = """title production
 linux /vmlinuz
 initrd /initrd.img
 initrd /production.img
-options console=ttyS0,115200 systemd.show_status=0 quiet
+options console=ttyS0,115200 mitigations=off systemd.show_status=0 quiet
 """
 CONSOLE = """[Unit]
 Description=Root on the second serial line

@@ -12,7 +12,12 @@ OVMF = Path("/usr/share/OVMF")
 OVMF_CODE = OVMF / "OVMF_CODE_4M.fd"
 OVMF_VARS = OVMF / "OVMF_VARS_4M.fd"
 PLAIN_PXE = Path("/usr/lib/ipxe/ipxe.lkrn")
-SOFTWARE = ("-accel", "tcg,thread=multi", "-cpu", "max")
+SOFTWARE = (
+    "-accel",
+    "tcg,thread=multi",
+    "-cpu",
+    "max,la57=off",
+)  # four levels of page tables are walked sooner than five
 HARDWARE = ("-accel", "kvm", "-cpu", "host")
 CRASH_STORE_BYTES = 0x20000
 

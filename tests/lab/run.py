@@ -25,6 +25,7 @@ class Run:
     serve: Orchestrator
     ticket: str = ""
     last: wire.RunView | None = None
+    knocked: str = ""  # what ssh said last
 
     async def view(self) -> wire.RunView:
         found = await self.serve.view(self.id)
@@ -72,6 +73,20 @@ class Run:
     async def shell(self, *command: str, limit_s: float = 90.0) -> ToolRun:
         """`vetting run ssh`: a command on the held host, with the key of its hold."""
         return await self.serve.cli("run", "ssh", str(self.id), "--", *command, limit_s=limit_s)
+
+    async def entered(self, *command: str, limit_s: float = 90.0) -> str:
+        """What a command on the held host says, once the host has opened its door."""
+
+        async def said() -> ToolRun | None:
+            told = await self.shell(*command)
+            self.knocked = told.stderr.strip()
+            return told if told.exit_code == 0 else None
+
+        told = await until(
+            said, limit_s=limit_s, said=f"the door of {self.host.name}", context=lambda: f"{self.knocked}\n{self.words()}",
+            every_s=2.0,
+        )  # fmt: skip
+        return told.stdout
 
     async def artifacts(self) -> tuple[wire.ArtifactView, ...]:
         return await self.serve.api.get(f"/api/runs/{self.id}/artifacts", tuple[wire.ArtifactView, ...])
