@@ -180,7 +180,7 @@ Boot parameter data: {data}
  Boot Flags :
    - Boot Flag {valid}
    - Options apply to {reach}
-   - {mode} boot 
+   - {mode} boot
    - Boot Device Selector : {device}
    - BIOS verbosity : System Default
 """
