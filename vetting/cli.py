@@ -27,7 +27,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "try": Verb("vetting.verbs.try_", "vet this very machine now, harming none of its disks"),
-    "serve": Verb("vetting.verbs.serve", "run the orchestrator: API, dispatcher, watchdog, iperf3"),
+    "serve": Verb("vetting.verbs.serve", "run the orchestrator: API, network boot, dispatcher, watchdog, iperf3"),
     "agent": Verb("vetting.verbs.agent", "run the agent that tests a host, in the live image"),
     "reporter": Verb("vetting.verbs.reporter", "on an installed host: report, and reboot into vetting when ordered"),
     "report": Verb("vetting.verbs.report", "write the report of a run, offline, from the database"),
