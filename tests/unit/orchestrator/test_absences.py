@@ -135,7 +135,10 @@ async def test_a_host_that_spoke_since_the_watchdog_looked_is_not_lost(world: Wo
 
 async def test_after_a_restart_reporters_are_waited_for(world: World) -> None:
     await world.people.add_host(wire.HostEdit(name="one", spec=honest.SPEC), who="ann")
-    host_id, beat = (await world.views.host("one")).id, wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",))
+    host_id, beat = (
+        (await world.views.host("one")).id,
+        wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",)),
+    )
     await world.progress.reporter_beat(host_id, beat)
     run_id = (await world.started(host="one", start_by="reporter")).run_id
     world.clock.pass_s(3600)  # the orchestrator was down
@@ -150,7 +153,9 @@ async def test_after_a_restart_reporters_are_waited_for(world: World) -> None:
 
 async def test_a_reporter_that_stays_silent_after_our_restart_fails_the_dispatch(world: World) -> None:
     await world.people.add_host(wire.HostEdit(name="one", spec=honest.SPEC), who="ann")
-    await world.progress.reporter_beat((await world.views.host("one")).id, wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",)))
+    await world.progress.reporter_beat(
+        (await world.views.host("one")).id, wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",))
+    )
     run_id = (await world.started(host="one", start_by="reporter")).run_id
     dispatcher = _dispatcher(world)
     world.clock.pass_s(61)

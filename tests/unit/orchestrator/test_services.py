@@ -95,7 +95,9 @@ async def test_a_held_host_keeps_nobody_from_being_dispatched(world: World) -> N
     await world.post(held, "Inventory", outcome=honest.outcome("Inventory", verdict=Verdict.FAIL))
     dispatcher = _dispatcher(world, max_destructive=1)
     await world.people.add_host(wire.HostEdit(name="two", spec=honest.SPEC), who="ann")
-    await world.progress.reporter_beat((await world.views.host("two")).id, wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",)))
+    await world.progress.reporter_beat(
+        (await world.views.host("two")).id, wire.ReporterBeat(boot_id="os", version="1", allowed=True, ways=("efi",))
+    )
     waiting = (await world.started(host="two", start_by="reporter")).run_id
     await dispatcher.once()
     assert await world.state(waiting) is RunState.WAITING_REBOOT

@@ -88,7 +88,9 @@ async def test_runs_that_erase_wait_in_the_queue_and_are_not_started_by_hand(wor
     with pytest.raises(Conflict, match="STOP is set"):
         await world.started()
     host_id = (await world.views.hosts())[0].id
-    await world.progress.reporter_beat(host_id, wire.ReporterBeat(boot_id="installed", version="1", allowed=True, ways=("efi",)))
+    await world.progress.reporter_beat(
+        host_id, wire.ReporterBeat(boot_id="installed", version="1", allowed=True, ways=("efi",))
+    )
     run_id = (await world.started(start_by="reporter")).run_id
     dispatcher = Dispatcher(store=world.store, progress=world.progress, clock=world.clock, config=world.config)
     await dispatcher.once()
