@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from functools import partial
 
 import aiohttp
@@ -15,7 +16,7 @@ from tests.fakes.rig import until
 from tests.unit.boot.conftest import SCRIPT, BootService, Make
 from vetting import wire
 from vetting.boot.service import SCRIPT_EVERY_S, SCRIPTS
-from vetting.domain.errors import NotAllowed
+from vetting.domain.errors import Conflict, NotAllowed
 from vetting.domain.states import RunState
 from vetting.orchestrator.starting import MOST_ALARMS
 from vetting.store import tokens
@@ -147,6 +148,16 @@ async def test_a_broken_image_is_told_on_the_console_and_in_the_log_and_the_run_
     assert any("half written or damaged" in line for line in await boot.log(run_id))
     assert await boot.ticket_of(run_id) == before
     assert await boot.world.state(run_id) is RunState.BOOTING
+
+
+async def test_no_host_is_sent_for_an_image_that_is_not_there_and_a_person_may_boot_it_all_the_same(
+    boot: BootService,
+) -> None:
+    why = "there is no live image in /nowhere: build it with `./build.sh image`"
+    boot.world.progress._means = replace(boot.world.means, no_image=lambda: why)
+    with pytest.raises(Conflict, match=r"would find nothing to boot: .*build\.sh image.*--start-by manual"):
+        await boot.world.started(start_by="wol")
+    assert await boot.starts("manual")
 
 
 async def test_downloads_of_the_host_stand_in_its_log_with_their_size(boot: BootService) -> None:
