@@ -22,7 +22,7 @@ from vetting import wire
 from vetting.client import Client
 
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(300)]
-PROGRAM = "usr/local/lib/vetting/vetting"
+PROGRAM = "usr/local/lib/vetting-reporter/vetting"
 
 
 @pytest.fixture(scope="module")
