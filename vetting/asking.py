@@ -62,12 +62,18 @@ def where(args: argparse.Namespace) -> tuple[str, str, str]:
     data = Path(server.data_dir)
     try:
         token = token or (data / LOCAL_TOKEN).read_text().strip()
-        return f"https://127.0.0.1:{server.port}", args.fingerprint or fingerprint_of(data / "keys"), token
+        return f"https://{here(server.listen)}:{server.port}", args.fingerprint or fingerprint_of(data / "keys"), token
     except OSError as error:
         raise NotAllowed(
             f"{error.filename} cannot be read ({error.strerror}): run this as the orchestrator's user on its machine, "
             "or give --url, --fingerprint and $VETTING_TOKEN"
         ) from error
+
+
+def here(listen: str) -> str:
+    """Where this machine reaches its own orchestrator: over loopback, unless it listens on one other address alone."""
+    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(listen, listen)
+    return f"[{address}]" if ":" in address else address
 
 
 def print_json(answer: object) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes import honest
 from vetting import cli, serve, wire
-from vetting.asking import visible
+from vetting.asking import here, visible
 from vetting.config import Config
 
 SPEC = "disks:\n  - {serial: D1, size_bytes: 67108864}\ncpu_threads: 2\n"
@@ -242,3 +242,11 @@ def test_the_line_that_installs_a_reporter_is_shown_and_the_list_tells_what_it_s
     ):
         asyncio.run(console.server.desk.progress.reporter_beat(host_id, beat))
         assert words in console.type("host", "list")[1]
+
+
+@pytest.mark.parametrize(
+    ("listen", "asked"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("10.0.0.1", "10.0.0.1"), ("fd00::1", "[fd00::1]")],
+)
+def test_the_command_line_asks_where_its_own_orchestrator_listens(listen: str, asked: str) -> None:
+    assert here(listen) == asked
