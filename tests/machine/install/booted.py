@@ -87,7 +87,11 @@ def booted(folder: Path, checkout: Path) -> Iterator[Machine]:
     console = folder.with_suffix(".console")
     with console.open("wb") as out:
         outer = subprocess.Popen(
-            ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private", "bash", SCRIPT, folder, checkout],
+            [
+                *("setpriv", "--pdeathsig", "KILL", "--"),  # a test run that is killed takes its machines with it
+                *("unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation", "private"),
+                *("bash", SCRIPT, folder, checkout),
+            ],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
