@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.lab.dhcp import ROUTER, SITE_RANGE
-from tests.lab.hardware import Firmware, Hardware
+from tests.lab.hardware import Disk, Firmware, Hardware
 from tests.lab.host import Host
 from tests.lab.network import ADDRESS
 from tests.lab.orchestrator import Orchestrator
@@ -45,7 +45,10 @@ async def test_hosts_come_through_proxydhcp_beside_a_foreign_server_and_a_used_t
 ) -> None:
     site = await rack.foreign_dhcp()
     serve = await rack.orchestrator(boot=Boot(proxy=True))
-    hosts = [await rack.host(Hardware(name=f.value, firmware=f)) for f in (Firmware.BIOS, Firmware.UEFI)]
+    hosts = [
+        await rack.host(Hardware(name=firmware.value, firmware=firmware, disks=(Disk(serial=f"DATA-{firmware}"),)))
+        for firmware in (Firmware.BIOS, Firmware.UEFI)
+    ]
 
     async def comes(host: Host) -> Run:
         await serve.know(host)
@@ -65,6 +68,7 @@ async def test_hosts_come_through_proxydhcp_beside_a_foreign_server_and_a_used_t
     ours = [path for path in serve.data.rglob("*leases*") if path.is_file() and path.read_text().strip()]
     assert not ours, f"our dnsmasq gave addresses away: {ours}"
 
+    await runs[0].reaches("CPUStress", limit_s=120)
     ended = await second_agent(serve, hosts[0])
     assert ended.exit_code != 0 and not ended.timed_out, ended.stdout + ended.stderr
     view = await runs[0].held(limit_s=30)
