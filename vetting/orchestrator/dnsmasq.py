@@ -63,6 +63,7 @@ def configuration(config: Config, own: Own, places: Places, *, http_port: int) -
         "hosts": str(places.hosts),
         "tftp": str(places.tftp),
         "http": f"http://{own.address}:{http_port}",
+        "address": str(own.address),
         "netmask": own.netmask,
     }
     text = carried.filled("pxe/dnsmasq.conf", words)

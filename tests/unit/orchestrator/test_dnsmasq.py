@@ -60,7 +60,7 @@ def test_as_the_only_server_router_and_name_servers_are_those_of_the_file_and_el
 def test_the_port_that_is_told_is_the_one_that_is_listened_on() -> None:
     config = replace(Config(), boot=Boot(interface="br0"))
     told = dnsmasq.configuration(config, OWN, PLACES, http_port=12345)
-    assert "dhcp-boot=tag:ipxe,http://10.0.0.1:12345/boot.ipxe" in told
+    assert "dhcp-boot=tag:ipxe,http://10.0.0.1:12345/boot.ipxe,,10.0.0.1" in told
     assert "dhcp-boot=tag:!ipxe,tag:http,http://10.0.0.1:12345/boot/snponly.efi" in told
 
 
