@@ -29,8 +29,7 @@ Description=Root on the second serial line
 After=network-online.target
 Wants=network-online.target
 [Service]
-ExecStartPre=/bin/sh -c 'echo {up} > /dev/ttyS0'
-ExecStart=/bin/sh -c 'while read -r line; do sh -c "$line" > /dev/ttyS0 2>&1; done'
+ExecStart=/bin/sh -c 'echo {up} > /dev/ttyS0; while read -r line; do sh -c "$line" > /dev/ttyS0 2>&1; done'
 StandardInput=tty
 TTYPath=/dev/ttyS1
 [Install]
