@@ -16,7 +16,7 @@ from tests.lab.run import Run
 from tests.lab.waiting import until
 
 # CPUStress lasts long enough to be met in the middle, and a silent host is given up soon.
-LONG = {"profiles": {"lab": {"cpu_stress": {"cpu_s": 120}, "lost_after_s": 25}}}
+LONG = {"profiles": {"lab": {"cpu_stress": {"cpu_s": 120}, "lost_after_s": 40}}}
 
 
 async def in_cpu_stress(serve: Orchestrator, host: Host) -> Run:
@@ -48,7 +48,7 @@ async def is_reset(serve: Orchestrator, host: Host) -> None:
 async def is_frozen(serve: Orchestrator, host: Host) -> None:
     run = await in_cpu_stress(serve, host)
     await host.freeze()
-    view = await run.reaches("Failed", limit_s=90)
+    view = await run.reaches("Failed", limit_s=120)
     assert "lost during CPUStress" in view.reason, run.words()
     await host.thaw()
     view = await run.held(limit_s=90)
@@ -60,8 +60,10 @@ async def panics(serve: Orchestrator, host: Host) -> None:
     run = await in_cpu_stress(serve, host)
     await host.panic()
     await host.console_says("Kernel panic - not syncing", limit_s=60)
-    view = await run.held(limit_s=180)
-    assert "rebooted unexpectedly during CPUStress" in view.reason, run.words()
+    view = await run.held(
+        limit_s=240
+    )  # as rebooted, or as lost where the way back took longer than a lost host is given
+    assert view.failed_stage == "CPUStress", run.words()
 
     async def told(source: str) -> bool:
         found = [one["text"] for one in (await report_of(serve, run))["findings"] if one["source"] == source]
