@@ -226,8 +226,9 @@ step() {
     fi
 }
 
-# The tests on the real machine run one by one: they load all of it.
+# The tests on the real machine run one by one where they load all of it, and beside each other where they mostly wait.
 at_once=(--numprocesses auto --maxprocesses 8)
+beside=(--numprocesses 3 --dist loadfile)
 
 # pytests NAME ARGS... is the last step of its layer: pytest's own summary, its time in it, closes the output.
 pytests() {
@@ -253,7 +254,7 @@ lint() {
 }
 
 do_test() {
-    local layer=${1:-all} fast="not machine and not lab and not slow"
+    local layer=${1:-all} fast="not machine and not lab and not slow" waits="machine and not lab and waits"
     shift || true
     case $layer in
         all | machine | lab) need_root test "$layer" "$@" ;;
@@ -279,10 +280,14 @@ do_test() {
         all)
             lint
             pytests "unit tests" -m "$fast" "${at_once[@]}" "$@"
-            pytests "tests on this machine and in the lab" -m "not ($fast)" "$@"
+            pytests "tests on this machine that wait" -m "$waits" "${beside[@]}" "$@"
+            pytests "tests on this machine, one by one, and in the lab" -m "not ($fast) and not ($waits)" "$@"
             ;;
         unit) pytests "unit tests" -m "$fast" "${at_once[@]}" "$@" ;;
-        machine) pytests "machine tests" -m "machine and not lab" "$@" ;;
+        machine)
+            pytests "machine tests that wait" -m "$waits" "${beside[@]}" "$@"
+            pytests "machine tests, one by one" -m "machine and not lab and not waits" "$@"
+            ;;
         lab) pytests "lab tests" -m lab "$@" ;;
         lint)
             lint

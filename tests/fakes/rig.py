@@ -113,6 +113,7 @@ class ServeProcess:
             "iperf": {"bind": "127.0.0.1", "host": "127.0.0.1", "ports": f"{self.iperf[0]}-{self.iperf[-1]}"},
             "heartbeat": {"interval_s": self.heartbeat_s},
             "netconsole": {"port": self.netconsole},
+            "boot": {"http_port": 0},
             "limits": {"max_destructive": 100},
             "profiles": {profile.name: written_out(profile) for profile in self.profiles},
             **self.more,
