@@ -40,12 +40,17 @@ async def test_a_production_host_is_vetted_on_start_and_refuses_while_a_guest_ru
     with pytest.raises(Conflict, match=r"kvm|guest"):
         await serve.start_run(host, start_by="reporter", non_destructive=True)
 
-    host.type("systemctl stop guest-100")
+    host.type("systemctl stop guest-100; echo the guest has been stopped: $?")
+    await host.console_says("the guest has been stopped: 0", limit_s=60)
+
+    left: list[str] = []
 
     async def free() -> bool:
-        return not (await serve.api.get("/api/hosts/pve", wire.HostView)).reporter_obstacles
+        left[:] = (await serve.api.get("/api/hosts/pve", wire.HostView)).reporter_obstacles
+        return not left
 
-    await until(free, limit_s=120, said="the reporter to see that the guest is gone", context=serve.words, every_s=2.0)
+    gone = "the reporter to see that nothing speaks against it any more"
+    await until(free, limit_s=120, said=gone, context=lambda: f"{left}\n{serve.words()}", every_s=2.0)
     run = await serve.start_run(host, start_by="reporter", non_destructive=True)
     await run.reaches("Booting", limit_s=180)
     await run.claimed(limit_s=300)

@@ -50,7 +50,7 @@ def test_each_disk_has_its_serial_and_sata_disks_have_a_port_each(tmp_path: Path
         "ide-hd,id=BOOT,drive=disk-BOOT,serial=BOOT,bus=ide.0,bootindex=2",
         "ide-hd,id=DATA,drive=disk-DATA,serial=DATA,bus=ide.1",
     ]
-    assert "nvme,id=FAST,drive=disk-FAST,serial=FAST" in found
+    assert "nvme,ioeventfd=off,id=FAST,drive=disk-FAST,serial=FAST" in found
 
 
 def test_the_network_is_tried_before_the_disks(tmp_path: Path) -> None:
