@@ -43,14 +43,14 @@ async def test_a_production_host_is_vetted_on_start_and_refuses_while_a_guest_ru
     host.type("systemctl stop guest-100; echo the guest has been stopped: $?")
     await host.console_says("the guest has been stopped: 0", limit_s=60)
 
-    left: list[str] = []
+    left: list[str] = []  # a reporter looks anew every two minutes
 
     async def free() -> bool:
         left[:] = (await serve.api.get("/api/hosts/pve", wire.HostView)).reporter_obstacles
         return not left
 
     gone = "the reporter to see that nothing speaks against it any more"
-    await until(free, limit_s=120, said=gone, context=lambda: f"{left}\n{serve.words()}", every_s=2.0)
+    await until(free, limit_s=240, said=gone, context=lambda: f"{left}\n{serve.words()}", every_s=2.0)
     run = await serve.start_run(host, start_by="reporter", non_destructive=True)
     await run.reaches("Booting", limit_s=180)
     await run.claimed(limit_s=300)
