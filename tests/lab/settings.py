@@ -23,11 +23,11 @@ LAB: dict[str, Any] = {
     # A core alone, all cores, then memory: each long enough for every method to come around under emulation.
     "cpu_stress": {
         "cpu_s": 10, "ram_s": 6, "core_s": 4, "ram_spare_bytes": "768MiB", "ram_floor_bytes": "64MiB",
-        "ram_cap_bytes": "192MiB", "ram_cover": 0,
+        "ram_cap_bytes": "128MiB", "ram_cover": 0,
     },
     "storage": {"surface": "full", "fio_s": 4, "fio_size_bytes": "8MiB", "countdown_s": 2, "surface_floor_mb_s": 1},
     "network": {"seconds": 3, "parallel": 1},
-    "burn": {"seconds": 12, "mem_pct": 15, "iperf_parallel": 1},
+    "burn": {"seconds": 8, "mem_pct": 10, "iperf_parallel": 1},
     "gpu": {"seconds": 3},
     "psu": {"seconds": 3},
     "unobserved": "declare",
