@@ -22,6 +22,7 @@ class Figure:
     to_claim_s: float
     wall_s: float | None = None  # from the claim to the end
     planned_s: float | None = None  # what its stages were meant to take
+    retried: tuple[str, ...] = ()  # stages that could not be measured at first
 
     def line(self) -> str:
         claimed = f"{self.test}: {self.host} ({self.firmware}) claimed {self.to_claim_s:.0f} s after power-on"
@@ -30,6 +31,7 @@ class Figure:
         over_s = self.wall_s - self.planned_s
         return (
             f"{claimed}; stages {self.planned_s:.0f} s as planned, {self.wall_s:.0f} s in all, overhead {over_s:.0f} s"
+            + "".join(f"; tried again after an ERROR: {why}" for why in self.retried)
         )
 
 
@@ -53,8 +55,9 @@ class Figures:
         if view.ended_at is not None and view.state == "Completed":
             planned_s = sum(attempt.planned_s for attempt in view.attempts)
             figure = Figure(
-                self.test, host.name, host.hardware.firmware, to_claim_s, view.ended_at - claimed_at, planned_s
-            )
+                self.test, host.name, host.hardware.firmware, to_claim_s, view.ended_at - claimed_at, planned_s,
+                tuple(run.retried),
+            )  # fmt: skip
         self.runs[(host.name, run.id)] = figure
 
 

@@ -87,7 +87,7 @@ async def test_foreign_data_holds_a_host_until_a_person_overrides_or_sends_it_ho
         await run.reaches("Storage", "Network", "Burn", "GPU", "PSU", "Reporting", "Completed", limit_s=60)
         outside = await run.shell("id")
         assert outside.exit_code != 0, "the door stayed open after the hold"
-        await run.reaches("Completed", limit_s=400)
+        await run.passes(limit_s=400)
         assert await stays.powered_off(limit_s=120) == "guest-shutdown"
         assert await stays.disk_sha256("DATA-stays") != before["stays"]
         assert "the guests were moved away" in str(run.report()["overrides"])
