@@ -229,6 +229,7 @@ step() {
 # The tests on the real machine run one by one where they load all of it, and beside each other where they mostly wait.
 at_once=(--numprocesses auto --maxprocesses 8)
 beside=(--numprocesses 3 --dist loadfile)
+racks=(--numprocesses 2 --dist loadfile)
 
 # pytests NAME ARGS... is the last step of its layer: pytest's own summary, its time in it, closes the output.
 pytests() {
@@ -281,14 +282,15 @@ do_test() {
             lint
             pytests "unit tests" -m "$fast" "${at_once[@]}" "$@"
             pytests "tests on this machine that wait" -m "$waits" "${beside[@]}" "$@"
-            pytests "tests on this machine, one by one, and in the lab" -m "not ($fast) and not ($waits)" "$@"
+            pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab" "$@"
+            pytests "tests in the lab" -m lab "${racks[@]}" "$@"
             ;;
         unit) pytests "unit tests" -m "$fast" "${at_once[@]}" "$@" ;;
         machine)
             pytests "machine tests that wait" -m "$waits" "${beside[@]}" "$@"
             pytests "machine tests, one by one" -m "machine and not lab and not waits" "$@"
             ;;
-        lab) pytests "lab tests" -m lab "$@" ;;
+        lab) pytests "lab tests" -m lab "${racks[@]}" "$@" ;;
         lint)
             lint
             ((${#failed[@]})) || printf 'everything passed\n'

@@ -8,8 +8,21 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.lab import figures
-from tests.lab.rack import Rack
+from tests.lab.rack import KEPT, Rack
 from tests.lab.settings import IMAGE
+
+FIGURES = KEPT / "figures.txt"  # of this session; its tests may run in more than one process
+LONGEST = (
+    "test_walk",
+    "test_hold",
+    "test_production",
+    "test_trouble",
+)  # first, so that nobody waits for them at the end
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        FIGURES.unlink(missing_ok=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/tests/lab/" in item.path.as_posix():
             item.add_marker(pytest.mark.allow_blocking(reason="the rack's processes share the cores with this one"))
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture
@@ -26,6 +40,8 @@ async def rack(request: pytest.FixtureRequest) -> AsyncIterator[Rack]:
         pytest.fail("the lab makes network namespaces and needs root: ./build.sh test lab", pytrace=False)
     async with Rack.built(request.node.name.removeprefix("test_")[:60]) as rack:
         yield rack
+    with FIGURES.open("a") as file:
+        file.writelines(f"{line}\n" for line in rack.figures.lines())
 
 
 @pytest.fixture
@@ -36,7 +52,7 @@ def image() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if told := figures.lines(IMAGE):
+    if FIGURES.exists():
         terminalreporter.section("the lab's figures")
-        for line in told:
+        for line in (*FIGURES.read_text().splitlines(), figures.image_line(IMAGE)):
             terminalreporter.line(line)

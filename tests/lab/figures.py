@@ -37,7 +37,7 @@ class Figure:
 
 @dataclass(slots=True)
 class Figures:
-    """Of one rack. `ALL` is what the session prints at its end."""
+    """Of one rack."""
 
     test: str
     runs: dict[tuple[str, int], Figure] = field(default_factory=dict)
@@ -60,12 +60,12 @@ class Figures:
             )  # fmt: skip
         self.runs[(host.name, run.id)] = figure
 
+    def lines(self) -> list[str]:
+        """Empty where no host came as far as a claim."""
+        return [figure.line() for figure in self.runs.values()]
 
-ALL: list[Figures] = []
 
-
-def lines(image: Path) -> list[str]:
-    """For the end of a lab session; empty where no host came as far as a claim."""
-    told = [figure.line() for figures in ALL for figure in figures.runs.values()]
+def image_line(image: Path) -> str:
+    """How large the live image is."""
     sizes = [f"{name} {(image / name).stat().st_size / 1e6:.1f} MB" for name in IMAGE_FILES if (image / name).exists()]
-    return [*told, f"live image: {', '.join(sizes)}"] if told and sizes else told
+    return f"live image: {', '.join(sizes) or 'not built'}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import REPOSITORY
-from tests.lab import accelerator, figures, qemu
+from tests.lab import accelerator, qemu
 from tests.lab.chassis import chassis
 from tests.lab.dhcp import ForeignDhcp
 from tests.lab.figures import Figures
@@ -54,7 +54,6 @@ class Rack:
             stack.push_async_callback(network.remove)
             words = await accelerator.chosen(IMAGE / "vmlinuz", KEPT)
             rack = cls(name, folder, network, sockets, Figures(name), words)
-            figures.ALL.append(rack.figures)
             await stack.enter_async_context(rack.exit)
             yield rack
 
