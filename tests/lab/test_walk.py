@@ -41,7 +41,7 @@ def judged(report: dict[str, Any]) -> dict[str, str]:
 async def test_a_bios_and_a_uefi_host_walk_from_power_on_to_the_report(rack: Rack, image: None) -> None:
     serve = await rack.orchestrator()
     hosts = [
-        await rack.host(hardware("bios", Firmware.BIOS_PXE)),
+        await rack.host(hardware("bios", Firmware.BIOS)),
         await rack.host(hardware("uefi", Firmware.UEFI)),
     ]
 
