@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,4 +121,7 @@ async def clear_stale() -> list[str]:
     gone = [name for name in names() if is_stale(name)]
     for name in gone:
         await remove(name)
+    for sockets in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*-*"):
+        if is_stale(sockets.name):
+            shutil.rmtree(sockets, ignore_errors=True)
     return gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +20,7 @@ from tests.lab.dhcp import ForeignDhcp
 from tests.lab.figures import Figures
 from tests.lab.hardware import Bmc, Hardware, mac_number
 from tests.lab.host import Host
-from tests.lab.network import Network, clear_stale
+from tests.lab.network import PREFIX, Network, clear_stale
 from tests.lab.orchestrator import Orchestrator
 from tests.lab.settings import IMAGE, Boot
 from tests.lab.waking import WAKE_ADDRESS, waking
@@ -48,7 +49,7 @@ class Rack:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         async with AsyncExitStack() as stack:
-            sockets = Path(tempfile.mkdtemp(prefix="vetlab-"))
+            sockets = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-"))
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
             network = await Network.built()
             stack.push_async_callback(network.remove)
