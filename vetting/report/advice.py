@@ -91,12 +91,18 @@ def _steps(word: str, run: RunShown, host: str, addresses: tuple[str, ...]) -> I
         case Word.FAILED:
             yield f"Do not put {host} into service. The parts named above were measured and came up short."
             if held:
-                yield f"It is held, powered on, at an SSH prompt{where}: look at it, then override, cancel or release run {run.id}."
+                yield (
+                    f"It is held, powered on, at an SSH prompt{where}: enter it with `vetting run ssh {run.id}`, then override, "
+                    f"cancel or release run {run.id}."
+                )
             yield f"Replace or reseat the part, then start a new run: `vetting run start {host} --profile {run.profile}`."
         case Word.ERROR:
             yield f"{host} is not accused: something was not measured. Mend what is named above on our side."
             if held:
-                yield f"It is held{where}: then retry the stage, or cancel run {run.id} with `vetting run cancel {run.id}`."
+                yield (
+                    f"It is held{where}: `vetting run ssh {run.id}` enters it, `vetting run retry {run.id}` tries the stage again, "
+                    f"`vetting run cancel {run.id}` sends it to its own disk."
+                )
             else:
                 yield f"Then start a new run: `vetting run start {host} --profile {run.profile}`."
         case Word.LOST:
