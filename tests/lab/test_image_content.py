@@ -187,3 +187,7 @@ def test_the_manifest_tells_of_every_file_and_of_no_other(told: dict[str, Any]) 
 
 def test_the_initrd_is_small_enough_for_many_hosts_at_once(told: dict[str, Any]) -> None:
     assert told["files"]["initrd.img"]["size_bytes"] <= LARGEST_BYTES
+
+
+def test_another_archive_can_be_laid_behind_the_initrd(told: dict[str, Any]) -> None:
+    assert told["files"]["initrd.img"]["size_bytes"] % 4 == 0
