@@ -36,6 +36,27 @@ def corpus() -> Path:
     return folder
 
 
+LAB_FIGURES = (
+    REPOSITORY / "build" / "lab" / "figures.txt"
+)  # of this session, whose racks may run in more than one process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        LAB_FIGURES.unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long hosts took from power-on to their claim, and how much of a run was not the tests themselves."""
+    if LAB_FIGURES.exists():
+        from tests.lab import figures
+        from tests.lab.settings import IMAGE
+
+        terminalreporter.section("the lab's figures")
+        for line in (*LAB_FIGURES.read_text().splitlines(), figures.image_line(IMAGE)):
+            terminalreporter.line(line)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything under tests/lab needs the virtual rack, whether its author remembered the mark or not."""
     lab = REPOSITORY / "tests" / "lab"

@@ -1,4 +1,4 @@
-"""The rack as a fixture, and the figures at the end of a session."""
+"""The rack as a fixture, and its figures for the end of the session (tests/conftest.py prints them)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.lab import figures
-from tests.lab.rack import KEPT, Rack
+from tests.conftest import LAB_FIGURES
+from tests.lab.rack import Rack
 from tests.lab.settings import IMAGE
 
-FIGURES = KEPT / "figures.txt"  # of this session; its tests may run in more than one process
 LONGEST = (
     "test_walk",
     "test_hold",
     "test_production",
     "test_trouble",
 )  # first, so that nobody waits for them at the end
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        FIGURES.unlink(missing_ok=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +34,7 @@ async def rack(request: pytest.FixtureRequest) -> AsyncIterator[Rack]:
         pytest.fail("the lab makes network namespaces and needs root: ./build.sh test lab", pytrace=False)
     async with Rack.built(request.node.name.removeprefix("test_")[:60]) as rack:
         yield rack
-    with FIGURES.open("a") as file:
+    with LAB_FIGURES.open("a") as file:
         file.writelines(f"{line}\n" for line in rack.figures.lines())
 
 
@@ -49,10 +43,3 @@ def image() -> None:
     """The live image is there."""
     if not (IMAGE / "vmlinuz").exists():
         pytest.fail(f"no live image in {IMAGE}: ./build.sh image makes it", pytrace=False)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if FIGURES.exists():
-        terminalreporter.section("the lab's figures")
-        for line in (*FIGURES.read_text().splitlines(), figures.image_line(IMAGE)):
-            terminalreporter.line(line)
