@@ -221,23 +221,32 @@ def hand_over(argv: Sequence[str]) -> int:
     What the person types, Ctrl-C among it, is the program's. Where we are told to end it is ended with us, and the caller has
     its turn to clear away. Raises ToolMissing.
     """
-    child = subprocess.Popen([which(argv[0]), *argv[1:]])
+    program = which(argv[0])
+    told: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, frame: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            child.send_signal(number)
+        told.append(number)
+        for child in started:
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(number)
 
     def let_be(number: int, frame: object) -> None:
         """The terminal sends it to the program as well."""
 
+    # Before the program starts: a Ctrl-C in its first moment must not end us and leave it behind.
     caught = {signal.SIGINT: let_be, signal.SIGQUIT: let_be, signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
     before = {number: signal.signal(number, handler) for number, handler in caught.items()}
     try:
-        status = child.wait()
+        started.append(subprocess.Popen([program, *argv[1:]]))
+        for number in told:
+            started[0].send_signal(number)
+        status = started[0].wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        for child in started:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
     return status if status >= 0 else 128 - status

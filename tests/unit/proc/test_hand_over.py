@@ -47,7 +47,7 @@ def test_ctrl_c_is_the_programs_and_we_clear_away_after_it() -> None:
     while b"ready" not in said:
         said += os.read(terminal, 1000)
     os.write(terminal, b"\x03")
-    while b"cleared away" not in said:
+    while not (b"cleared away" in said and said.endswith(b"\n")):
         said += os.read(terminal, 1000)
     os.waitpid(pid, 0)
     os.close(terminal)
