@@ -281,6 +281,17 @@ async def agent_of(server: ServeProcess, folder: Path, ticket: str, **how: Any) 
         await agent.clear()
 
 
+async def claim_by_hand(agent: Client, secret: str, *, boot_id: str) -> wire.ClaimReply:
+    """As an agent in the live image claims; from here on the client speaks with the run's token."""
+    agent.token = secret
+    message = wire.Claim(
+        protocol=wire.PROTOCOL, agent_version="by hand", boot_id=boot_id, identity=honest.IDENTITY, live_image=True
+    )  # fmt: skip
+    reply = await agent.insist("/api/agent/claim", message, wire.ClaimReply)
+    agent.token = reply.token
+    return reply
+
+
 async def run_view(operator: Client, run_id: int) -> wire.RunView | None:
     """The run as the API shows it now; None while the orchestrator does not answer."""
     try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from tests.fakes import honest
-from tests.fakes.rig import ServeProcess, Waits, attempts_at
+from tests.fakes.rig import ServeProcess, Waits, attempts_at, claim_by_hand
 from vetting import wire
 from vetting.client import Client, Unreachable
 from vetting.domain.errors import Conflict, StageMismatch
@@ -197,17 +197,8 @@ class Place:
     # --- the agent ------------------------------------------------------------------------------------------------
 
     async def claim(self, secret: str) -> wire.ClaimReply:
-        self.agent.token = secret
-        message = wire.Claim(
-            protocol=wire.PROTOCOL,
-            agent_version="scripted",
-            boot_id=self.boot_id,
-            identity=honest.IDENTITY,
-            live_image=True,
-        )
-        claim = await self.agent.insist("/api/agent/claim", message, wire.ClaimReply)
+        claim = await claim_by_hand(self.agent, secret, boot_id=self.boot_id)
         assert claim.run_id == self.run_id
-        self.agent.token = claim.token
         return claim
 
     async def command_after(self, doing: str, stage: str = "", attempt: int = 0) -> wire.Command:

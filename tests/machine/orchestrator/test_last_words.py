@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.fakes import honest
-from tests.fakes.rig import ServeProcess, serving, until
+from tests.fakes.rig import ServeProcess, claim_by_hand, serving, until
 from vetting import wire
 from vetting.client import Client
 from vetting.store import artifacts, findings, logs, runs
@@ -47,17 +47,7 @@ class Host:
     boot_id: str = "boot-one"
 
     async def claim(self, secret: str) -> wire.ClaimReply:
-        self.agent.token = secret
-        message = wire.Claim(
-            protocol=wire.PROTOCOL,
-            agent_version="test",
-            boot_id=self.boot_id,
-            identity=honest.IDENTITY,
-            live_image=True,
-        )
-        reply = await self.agent.insist("/api/agent/claim", message, wire.ClaimReply)
-        self.agent.token = reply.token
-        return reply
+        return await claim_by_hand(self.agent, secret, boot_id=self.boot_id)
 
     async def heard(self) -> None:
         """Sends a line until it stands in the run's log: from then on the orchestrator knows whose address it is."""
