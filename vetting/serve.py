@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import psutil
 from aiohttp import web
 
-from vetting.api.desk import Desk
 from vetting.api.door import Door, one_error_shape
 from vetting.api.routes import ROUTES
 from vetting.boot.shelf import Shelf
@@ -32,6 +31,7 @@ from vetting.domain.errors import Unavailable
 from vetting.orchestrator import keys
 from vetting.orchestrator.arrivals import Arrivals
 from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.desk import Desk
 from vetting.orchestrator.dispatcher import Dispatcher
 from vetting.orchestrator.files import Files
 from vetting.orchestrator.holding import Doors

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vetting import __version__, wire
-from vetting.api.desk import Desk
 from vetting.api.route import KIB, MIB, Auth, Call, Route
 from vetting.domain.errors import BadInput, ProtocolMismatch
+from vetting.orchestrator.desk import Desk
 
 MAX_ARTIFACT_BYTES = 16 * MIB
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from vetting import wire
 from vetting.api.route import Auth, Call, Caller, Route
 from vetting.domain.errors import BadInput, Forbidden, NotAllowed, Refusal, TooLarge
-from vetting.domain.naming import is_one_of
+from vetting.gate import HEADERS, hosts_allowed, refuse_foreign_origin
 
 log = logging.getLogger(__name__)
 BODY_LIMIT_S = 30.0
@@ -54,25 +54,6 @@ async def one_error_shape(
 def error_response(status: int, code: str, message: str, detail: dict[str, object] | None = None) -> web.Response:
     body = wire.ErrorReply(error=wire.ErrorBody(code=code, message=message, detail=detail or {}))
     return web.Response(status=status, body=wire.encode(body), content_type="application/json", headers=HEADERS)
-
-
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
-
-
-def hosts_allowed(names: Sequence[str]) -> Callable[[web.Request], None]:
-    """A check that refuses every Host header but ours, so that a rebound name reaches nothing."""
-    allowed = {name.lower() for name in names}
-
-    def check(request: web.Request) -> None:
-        if not is_one_of(request.host or "", allowed):
-            raise Forbidden("this Host header is not ours; add the name to server.allowed_hosts in vetting.yaml")
-
-    return check
 
 
 class Door:
@@ -138,14 +119,6 @@ def bearer(request: web.Request) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAllowed("this call needs a valid token: send 'Authorization: Bearer …'")
     return token.strip()
-
-
-def refuse_foreign_origin(request: web.Request) -> None:
-    """Browsers tell where a request comes from; machines do not. A foreign page may ask for nothing here."""
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site in ("cross-site", "same-site") or (origin is not None and origin.partition("://")[2] != request.host):
-        raise Forbidden("this call came from a page of another origin")
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:

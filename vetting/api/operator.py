@@ -7,9 +7,9 @@ from typing import Protocol
 from aiohttp import web
 
 from vetting import wire
-from vetting.api.desk import Desk
-from vetting.api.door import HEADERS
 from vetting.api.route import MIB, Auth, Call, Handler, Route
+from vetting.gate import HEADERS
+from vetting.orchestrator.desk import Desk
 
 
 class Act(Protocol):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vetting import wire
-from vetting.api.desk import Desk
 from vetting.api.operator import HOST, RUN
 from vetting.api.route import Auth, Call, Route
+from vetting.orchestrator.desk import Desk
 
 
 async def hold_key(desk: Desk, call: Call, message: None) -> wire.HoldKey:

@@ -7,9 +7,9 @@ import asyncio
 from aiohttp import web
 
 from vetting import wire
-from vetting.api.desk import Desk
-from vetting.api.door import HEADERS
 from vetting.api.route import KIB, Auth, Call, Route
+from vetting.gate import HEADERS
+from vetting.orchestrator.desk import Desk
 from vetting.orchestrator.registering import own_program
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vetting import wire
-from vetting.api.desk import Desk
 from vetting.api.route import KIB, Auth, Call, Route
+from vetting.orchestrator.desk import Desk
 
 
 async def beat(desk: Desk, call: Call, message: wire.ReporterBeat) -> wire.ReporterReply:

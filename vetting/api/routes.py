@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vetting.api import agent, openapi, operator, outlets, registration, reporter
-from vetting.api.desk import Desk
 from vetting.api.route import Auth, Call, Route
+from vetting.orchestrator.desk import Desk
 
 
 async def description(desk: Desk, call: Call, message: None) -> dict[str, Any]:

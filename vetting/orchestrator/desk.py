@@ -1,4 +1,4 @@
-"""What the handlers work with: one object for each thing that can be asked for."""
+"""What those who answer machines and people work with: one object for each thing that can be asked for."""
 
 from __future__ import annotations
 
