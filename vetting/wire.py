@@ -313,6 +313,17 @@ class TokenShown(Message, frozen=True, kw_only=True):
     token: str
 
 
+class PersonView(Message, frozen=True, kw_only=True):
+    """Somebody who signs in to the console."""
+
+    name: str
+    role: str  # viewer | operator
+    disabled: bool
+    created_at: float
+    last_seen_at: float | None
+    sessions: int  # browsers that are signed in
+
+
 class StartRun(Message, frozen=True, kw_only=True):
     host: str
     profile: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vetting.config.mistakes import ConfigErrors, Mistake
-from vetting.config.values import Channel, Config, Heartbeat, HostClass, Iperf, Limits, Server
+from vetting.config.values import Channel, Config, Console, Heartbeat, HostClass, Iperf, Limits, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,7 @@ __all__ = [
     "Channel",
     "Config",
     "ConfigErrors",
+    "Console",
     "Heartbeat",
     "HostClass",
     "Iperf",

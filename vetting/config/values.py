@@ -14,6 +14,7 @@ from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.limits import seeded
 from vetting.domain.outcome import Severity
 from vetting.domain.profiles import SHIPPED, Profile
+from vetting.domain.roles import Role
 from vetting.domain.thresholds import Op, Threshold
 
 EVENTS = ("RunStarted", "SpecMismatch", "StageFailed", "Hold", "RunCompleted", "HostLost")
@@ -61,6 +62,18 @@ class Boot:
     local_boot: LocalBoot = LocalBoot.AUTO  # what a host without an active run is told
     routed: bool = False  # hosts ask from behind a router: their addresses cannot be compared with their MACs
     kernel_args: str = ""  # more words for the image's kernel, such as console=ttyS1,115200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """People at their browsers: how long a sign-in lasts, and whether a reverse proxy may say who somebody is."""
+
+    session_idle_s: float = 12 * 3600.0  # nothing asked for so long: signed out
+    session_limit_s: float = 7 * 86400.0  # signed out in any case
+    proxy_header: str = ""  # the request header that names the person, such as Remote-User; empty: nobody tells us
+    proxy_addresses: tuple[str, ...] = ()  # addresses and networks (CIDR) of the proxies that may send it
+    proxy_role: Role = Role.VIEWER  # of everybody whom the proxy names
+    proxy_operators: tuple[str, ...] = ()  # but these are operators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +141,7 @@ SHARED_THRESHOLDS: tuple[Threshold, ...] = (
 class Config:
     server: Server = field(default_factory=Server)
     boot: Boot = field(default_factory=Boot)
+    console: Console = field(default_factory=Console)
     netconsole: Netconsole = field(default_factory=Netconsole)
     iperf: Iperf = field(default_factory=Iperf)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import ipaddress
 import os
+import secrets
 import socket
 import ssl
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from vetting.domain.errors import Unavailable
 from vetting.store.files import sync_folder
 from vetting.store.sentences import in_words
 
+SECRET_BYTES = 32
 TEN_YEARS = datetime.timedelta(days=3650)
 
 
@@ -109,6 +111,19 @@ def ensure_signing_key(folder: Path) -> ed25519.Ed25519PrivateKey:
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise _useless(path, "permits that are out end then")
     return key
+
+
+def ensure_secret(path: Path) -> bytes:
+    """32 random bytes in a file, made at the first call. Raises Unavailable."""
+    if not path.exists():
+        write_secret(path, secrets.token_bytes(SECRET_BYTES))
+    try:
+        found = path.read_bytes()
+    except OSError as error:
+        raise _useless(path, "forms that are open in browsers are refused once then") from error
+    if len(found) != SECRET_BYTES:
+        raise _useless(path, "forms that are open in browsers are refused once then")
+    return found
 
 
 def public_hex(key: ed25519.Ed25519PrivateKey) -> str:

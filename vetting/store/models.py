@@ -404,9 +404,41 @@ class OperatorToken(Table):
     token_hash = pw.TextField(unique=True)
     created_at = pw.DoubleField()
     used_at = pw.DoubleField(null=True)
+    issued_by = pw.TextField(default="")
 
     class Meta:
         table_name = "operator_tokens"
+
+
+class User(Table):
+    """Somebody who signs in to the console."""
+
+    id = pw.AutoField()
+    name = pw.TextField()
+    key = pw.TextField(unique=True)  # the name as `vetting.domain.roles.key_of` makes it
+    role = pw.TextField()  # viewer | operator
+    password = pw.TextField()  # `vetting.orchestrator.passwords`: how it was hashed, salt and hash
+    disabled = pw.BooleanField(default=False)
+    created_at = pw.DoubleField()
+    created_by = pw.TextField(default="")
+    last_seen_at = pw.DoubleField(null=True)
+
+    class Meta:
+        table_name = "users"
+
+
+class Session(Table):
+    """A browser that a person signed in with. When it ends follows from its times and the configuration."""
+
+    id = pw.AutoField()
+    user = pw.ForeignKeyField(User, backref="sessions", on_delete="CASCADE")
+    secret_hash = pw.TextField(unique=True)
+    peer = pw.TextField(default="")
+    created_at = pw.DoubleField()
+    seen_at = pw.DoubleField()
+
+    class Meta:
+        table_name = "sessions"
 
 
 class Setting(Table):
@@ -475,4 +507,6 @@ MODELS: tuple[type[Table], ...] = (
     Setting,
     UnknownHost,
     Registration,
+    User,
+    Session,
 )

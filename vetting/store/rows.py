@@ -330,6 +330,30 @@ class OperatorTokenRow:
     role: str  # viewer | operator
     created_at: float
     used_at: float | None
+    issued_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    id: int
+    name: str
+    key: str
+    role: str  # viewer | operator
+    password: str = field(repr=False)
+    disabled: bool
+    created_at: float
+    created_by: str
+    last_seen_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    id: int
+    user_id: int
+    secret_hash: str = field(repr=False)
+    peer: str
+    created_at: float
+    seen_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-NAMES: tuple[str, ...] = ("m0001_first", "m0002_network")
+NAMES: tuple[str, ...] = ("m0001_first", "m0002_network", "m0003_console")
