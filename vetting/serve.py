@@ -29,6 +29,7 @@ from vetting.clock import Clock, SystemClock
 from vetting.config import Config
 from vetting.domain.errors import Unavailable
 from vetting.orchestrator import keys
+from vetting.orchestrator.accounts import Accounts
 from vetting.orchestrator.arrivals import Arrivals
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.desk import Desk
@@ -40,7 +41,7 @@ from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.moves import Means
 from vetting.orchestrator.netconsole import Netconsole, listening
 from vetting.orchestrator.outlets import Outlets
-from vetting.orchestrator.people import People
+from vetting.orchestrator.people import LOCAL_NAME, People
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
@@ -59,7 +60,6 @@ AGAIN_S = 2.0
 ARTIFACT_QUOTA_BYTES = 2 * 1024**3  # of one run
 LOCK = ".lock"
 BLOCK_BYTES = 4096
-LOCAL_NAME = "local command line"
 LOCAL_TOKEN = "operator.token"  # in the data directory, for the command line on this machine
 
 
@@ -70,6 +70,7 @@ class Server:
     url: str
     certificate: keys.Certificate
     desk: Desk
+    accounts: Accounts
     bus: Bus
     store: Store
     reporting: Reporting
@@ -109,10 +110,12 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
         store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host=config.iperf.host, reporting=reporting
     )
     people = People(store=store, clock=clock, witnesses=means.witnesses)
+    accounts = Accounts(store=store, clock=clock, config=config, data=data)
     desk = Desk(
         progress=progress,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
         people=people,
+        accounts=accounts,
         views=Views(store=store, clock=clock, reporting=reporting),
         files=Files(store=store, room=room, clock=clock),
         registering=Registering(
@@ -146,7 +149,7 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
                 ) as boot,
                 in_background(dispatcher.run, watchdog.run, *hear, *boot.loops),
             ):
-                yield Server(url, certificate, desk, bus, store, reporting, services, boot.url)
+                yield Server(url, certificate, desk, accounts, bus, store, reporting, services, boot.url)
     finally:
         await waking.close()
         await iperf.close()

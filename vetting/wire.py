@@ -324,6 +324,44 @@ class PersonView(Message, frozen=True, kw_only=True):
     sessions: int  # browsers that are signed in
 
 
+class NewPerson(Message, frozen=True, kw_only=True):
+    name: str
+    role: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"NewPerson(name={self.name!r}, role={self.role!r})"
+
+
+class NewPassword(Message, frozen=True, kw_only=True):
+    password: str
+
+    def __repr__(self) -> str:
+        return "NewPassword()"
+
+
+class PersonChange(Message, frozen=True, kw_only=True):
+    """What is absent stays as it is."""
+
+    role: str | None = None
+    disabled: bool | None = None
+
+
+class NewToken(Message, frozen=True, kw_only=True):
+    name: str
+    role: str
+
+
+class TokenView(Message, frozen=True, kw_only=True):
+    """A token of a person or program, without what would open anything."""
+
+    name: str
+    role: str  # viewer | operator
+    created_at: float
+    used_at: float | None  # to the minute
+    issued_by: str
+
+
 class StartRun(Message, frozen=True, kw_only=True):
     host: str
     profile: str

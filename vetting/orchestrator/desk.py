@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vetting.orchestrator.accounts import Accounts
 from vetting.orchestrator.files import Files
 from vetting.orchestrator.holding import Doors
 from vetting.orchestrator.intake import Intake
@@ -19,6 +20,7 @@ class Desk:
     progress: Progress  # changes runs
     intake: Intake  # takes in samples, log lines and artifacts
     people: People  # hosts, tokens, audit
+    accounts: Accounts  # who signs in, with a browser
     views: Views  # reads
     files: Files  # gives artifacts out again
     registering: Registering  # gives installed hosts their reporter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TypeVar
 
 from vetting import wire
 from vetting.clock import Clock
-from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
+from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable
 from vetting.domain.states import CLOSED
 from vetting.orchestrator import bmcs
 from vetting.orchestrator.witness import Witnesses
@@ -23,6 +24,8 @@ REFUSED = "the token is not valid here; it may be mistyped, replaced, or of a ru
 AFTERLIFE_S = 3600.0  # a run that is over still tells its agent to shut down
 REMEMBERED_S = 10.0  # how long a token is believed without another look, for a database may have several writers
 REMEMBERED = 4096
+USED_EVERY_S = 60.0  # how exactly it is known when a token was last used
+LOCAL_NAME = "local command line"  # whose token lies in the data directory
 T = TypeVar("T")
 
 
@@ -109,11 +112,35 @@ class People:
         def act(now: float) -> str:
             if renew and name in {known.name for known in tokens.operators()}:
                 tokens.revoke(name)
-            _, token = tokens.create_operator(name, role, now=now)
+            _, token = tokens.create_operator(name, role, now=now, by=who)
             audit.add(at=now, who=who, what="token.issue", target=name, detail={"role": role})
             return token
 
         return await self._write(act)
+
+    async def operator_tokens(self) -> tuple[wire.TokenView, ...]:
+        """All tokens of people and programs, by name."""
+        found = await self._store.read(tokens.operators)
+        return tuple(
+            wire.TokenView(
+                name=one.name, role=one.role, created_at=one.created_at, used_at=one.used_at, issued_by=one.issued_by
+            )
+            for one in found
+        )
+
+    async def revoke_operator_token(self, name: str, *, who: str, why: str = "") -> None:
+        """The token is good for nothing from now on. Raises NotFound, and Conflict for this machine's own."""
+        if name == LOCAL_NAME:
+            raise Conflict(
+                "this token is the command line's on the orchestrator's own machine; to have another one made, remove "
+                "operator.token from the data directory and start `vetting serve` again"
+            )
+
+        def act(now: float) -> None:
+            tokens.revoke(name)
+            audit.add(at=now, who=who, what="token.revoke", target=name, why=why)
+
+        await self._write(act)
 
     async def run_of(self, token: str) -> int:
         """The run that a token is good for; for an hour after its end too, to hear the last command.
@@ -151,10 +178,13 @@ class People:
         return host.id
 
     async def person_of(self, token: str) -> tuple[str, str]:
-        """(name, role) of a person's token."""
+        """(name, role) of a person's token, and notes that it is in use; where that cannot be written, it is good all the same."""
         found = await self._store.read(lambda: tokens.authenticate(token))
         if found is None:
             raise NotAllowed(REFUSED)
+        if found.used_at is None or self._clock.now() - found.used_at >= USED_EVERY_S:
+            with contextlib.suppress(Unavailable):
+                await self._write(lambda now: tokens.mark_used(found.id, now=now))
         return found.name, found.role
 
     async def _write(self, act: Callable[[float], T]) -> T:

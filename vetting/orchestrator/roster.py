@@ -37,6 +37,11 @@ class Roster:
 
         return await self._store.read(look)
 
+    async def person(self, name: str) -> PersonView:
+        """Raises NotFound."""
+        now = self._clock.now()
+        return await self._store.read(lambda: self._view(named(name), now))
+
     async def add(self, *, name: str, role: str, password: str, who: str) -> None:
         """Raises BadInput for a name, role or password that will not do, Conflict for a taken name."""
         check_name(name)

@@ -10,11 +10,12 @@ import hmac
 import secrets
 
 from vetting.domain.errors import BadInput, Conflict, NotFound
+from vetting.domain.roles import Role
 from vetting.store.models import OperatorToken
 from vetting.store.rows import OperatorTokenRow, row
 
 TOKEN_BYTES = 32
-ROLES = ("viewer", "operator")
+LONGEST_NAME = 100
 
 
 def issue() -> tuple[str, str]:
@@ -33,19 +34,19 @@ def matches(plain: str, token_hash: str) -> bool:
     return hmac.compare_digest(hash_of(plain).encode(), token_hash.encode()) and token_hash != ""
 
 
-def create_operator(name: str, role: str, *, now: float) -> tuple[OperatorTokenRow, str]:
+def create_operator(name: str, role: str, *, now: float, by: str = "") -> tuple[OperatorTokenRow, str]:
     """A token for a person or script; the second part is the token itself, shown once.
 
     Raises BadInput for an unknown role or an empty name, Conflict where the name is taken.
     """
-    if role not in ROLES:
-        raise BadInput(f"there is no role {role!r}; choose one of {', '.join(ROLES)}")
-    if not name.strip():
-        raise BadInput("an operator's token needs a name; say whose it is")
+    if role not in list(Role):
+        raise BadInput(f"there is no role {role[:40]!r}; choose one of {', '.join(Role)}")
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadInput(f"a token needs a name of up to {LONGEST_NAME} characters in one line; say whose it is")
     if OperatorToken.select().where(OperatorToken.name == name).exists():
         raise Conflict(f"there is already a token named {name!r}; revoke it first, or choose another name")
     plain, token_hash = issue()
-    made = OperatorToken.create(name=name, role=role, token_hash=token_hash, created_at=now)
+    made = OperatorToken.create(name=name, role=role, token_hash=token_hash, created_at=now, issued_by=by)
     return row(OperatorTokenRow, made), plain
 
 
@@ -70,4 +71,4 @@ def operators() -> list[OperatorTokenRow]:
 def revoke(name: str) -> None:
     """The token is no good from now on. Raises NotFound."""
     if OperatorToken.delete().where(OperatorToken.name == name).execute() != 1:
-        raise NotFound(f"there is no operator's token named {name!r}")
+        raise NotFound(f"there is no token named {name[:80]!r}; `vetting token list` shows those that there are")
