@@ -38,7 +38,7 @@ usage: ./build.sh COMMAND
   install [--with-image] [--start] [--prefix DIR]   the orchestrator as a service of this machine (needs root)
   uninstall [--purge] [--prefix DIR]                take it away; with --purge its data and configuration too
   image          dist/image: the live image, kernel and boot loaders, for hosts that start over the network (needs root)
-  lock [--upgrade]   renew the pinned requirements
+  lock [--upgrade]   renew the pinned requirements, Python's and npm's
   clean [--all]  remove what was built; with --all the Python environment too
   help           this text
 
@@ -149,7 +149,7 @@ sum() { sha256sum | cut -d ' ' -f 1; }
 # One hash over every file that decides what dist/vetting becomes.
 zipapp_inputs() (
     cd "$here"
-    find vetting pxe systemd tools/zipapp.py tools/front_door.py requirements/runtime.txt -type f \
+    find vetting pxe systemd tools/zipapp.py tools/assets tools/front_door.py requirements/runtime.txt -type f \
         ! -name '*.pyc' ! -name '.*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sum
 )
 
@@ -179,12 +179,17 @@ need_venv() {
     printf '%s\n' "$want" >"$stamp"
 }
 
+# What the console's pages load, from npm as the lock file says; nothing to do where it is there already.
+need_assets() { (cd "$here" && "$venv/bin/python" -m tools.assets); }
+
 build_zipapp() {
     local stamp=$here/build/zipapp-stamp want
     lock
     want=$(zipapp_inputs)
     if [[ ! -r $stamp || ! -x $zipapp || $(<"$stamp") != "$want $(sum <"$zipapp")" ]]; then
         need_venv
+        need_assets
+        want=$(zipapp_inputs)
         (cd "$here" && "$venv/bin/python" -m tools.zipapp "$zipapp")
         printf '%s %s\n' "$want" "$(sum <"$zipapp")" >"$stamp"
         # What last week's builds unpacked; younger ones may still be running.
@@ -270,6 +275,7 @@ do_test() {
     esac
     lock
     need_venv
+    [[ $layer == lint ]] || need_assets
     unlock
     case $layer in
         unit | lint) ;;
@@ -315,6 +321,8 @@ do_lock() {
     lock
     need_venv
     (cd "$here" && "$venv/bin/python" -m tools.lock "$@")
+    need_venv # the npm that is pinned now writes the other lock
+    (cd "$here" && "$venv/bin/python" -m tools.assets --lock "$@")
     unlock
 }
 
@@ -326,7 +334,7 @@ do_clean() {
         can_be_root || refuse "build/image belongs to root: sudo $here/build.sh clean"
         as_root rm -rf --one-file-system "$here/build/image"
     fi
-    (cd "$here" && rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov)
+    (cd "$here" && rm -rf dist build vetting/web/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov)
     find "$here/vetting" "$here/tests" "$here/tools" -name __pycache__ -type d -prune -exec rm -rf {} +
     if [[ ${1:-} == --all ]]; then rm -rf "$venv"; fi
 }

@@ -19,6 +19,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.assets import shelf
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
 DOOR = ROOT / "tools" / "front_door.py"
@@ -120,6 +122,11 @@ def canonical(archive: Path, output: Path) -> None:
 
 def build(output: Path) -> None:
     """Write the zipapp to `output`, or raise; a build that fails leaves an earlier one as it was."""
+    if not shelf.ready():
+        raise SystemExit(
+            f"zipapp: the pages' scripts in {shelf.VENDOR.relative_to(ROOT)} are missing, or are not what the lock says: "
+            "run python -m tools.assets first (./build.sh zipapp does both)"
+        )
     with tempfile.TemporaryDirectory(prefix="vetting-zipapp-") as scratch:
         merged = Path(scratch) / "merged"
         for python in PYTHONS:

@@ -1,0 +1,1 @@
+"""Front-end packages from npm: `python -m tools.assets`."""
