@@ -53,6 +53,8 @@ from vetting.orchestrator.witness import Witnesses
 from vetting.stages import STAGES
 from vetting.store.artifacts import Room
 from vetting.store.db import Store
+from vetting.web.console import Console
+from vetting.web.site import console_of, open_console
 
 log = logging.getLogger(__name__)
 Loop = Callable[[], Awaitable[None]]
@@ -76,6 +78,7 @@ class Server:
     reporting: Reporting
     services: Services
     boot_url: str  # where hosts boot from us; empty where they do not
+    console_url: str  # what people type into their browsers
 
 
 @contextlib.asynccontextmanager
@@ -131,8 +134,12 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
     dispatcher = Dispatcher(store=store, progress=progress, clock=clock, config=config, waking=waking)
     watchdog = Watchdog(store=store, progress=progress, clock=clock, config=config, witnesses=means.witnesses)
     ear = Netconsole(store=store, bus=bus, clock=clock, room=room, reporting=reporting)
+    console = console_of(
+        desk=desk, store=store, services=services, bus=bus, clock=clock, config=config, data=data,
+        fingerprint=certificate.fingerprint, image_dir=shelf.folder,
+    )  # fmt: skip
     try:
-        async with answering(desk, people, config, certificate, strict=strict) as url:
+        async with answering(desk, people, config, certificate, console, strict=strict) as url:
             await progress.resume()
             async with (
                 hearing(ear, config, services) as hear,
@@ -147,9 +154,10 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
                     clock=clock,
                     told=services.told,
                 ) as boot,
-                in_background(dispatcher.run, watchdog.run, *hear, *boot.loops),
+                in_background(dispatcher.run, watchdog.run, console.hub.run, *hear, *boot.loops),
             ):
-                yield Server(url, certificate, desk, accounts, bus, store, reporting, services, boot.url)
+                people_at = config.server.public_url if config.server.port else url
+                yield Server(url, certificate, desk, accounts, bus, store, reporting, services, boot.url, people_at)
     finally:
         await waking.close()
         await iperf.close()
@@ -225,11 +233,12 @@ async def leave_local_token(people: People, data: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def answering(
-    desk: Desk, people: People, config: Config, certificate: keys.Certificate, *, strict: bool
+    desk: Desk, people: People, config: Config, certificate: keys.Certificate, console: Console, *, strict: bool
 ) -> AsyncIterator[str]:
-    """The API over TLS; yields its URL. Raises Unavailable where the port cannot be had."""
+    """API and console over TLS; yields their URL. Raises Unavailable where the port cannot be had."""
     app = web.Application(middlewares=[one_error_shape], client_max_size=16 * 1024 * 1024)
     Door(desk, people, allowed_hosts=config.server.allowed_hosts, strict=strict).open(app, ROUTES)
+    open_console(app, console)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     tls.load_cert_chain(certificate.cert_path, certificate.key_path)

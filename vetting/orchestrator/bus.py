@@ -57,6 +57,15 @@ class Bus:
         self._past: deque[News] = deque(maxlen=KEPT_FOR_CATCH_UP)
         self._last_id = 0
 
+    @property
+    def last_id(self) -> int:
+        """The number of the newest news."""
+        return self._last_id
+
+    def since(self, news_id: int) -> list[News]:
+        """What is kept of the news after that number."""
+        return [news for news in self._past if news.id > news_id]
+
     def publish(
         self, kind: str, *, at: float, run_id: int | None = None, host_id: int | None = None, **data: Any
     ) -> News:

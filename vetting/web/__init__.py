@@ -1,0 +1,1 @@
+"""PEOPLE SPEAK TO US: the operator's console; one file a page or action, all routes in one list."""

@@ -1,0 +1,30 @@
+"""Who is at the browser: the session's cookie, or the name that a trusted reverse proxy tells."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from vetting.orchestrator.accounts import Person, told_by_proxy
+from vetting.web.console import Console
+
+COOKIE = "__Host-vetting"  # the prefix: over TLS alone, for this very name, for every path; no other site can set it
+THEME = "vetting-theme"
+THEMES = ("light", "dark")
+
+
+async def person_at(console: Console, request: web.Request, peer: str) -> Person | None:
+    """None: nobody that we know."""
+    proxied = console.config.console
+    if proxied.proxy_header and (name := told_by_proxy(proxied, peer, request.headers.get(proxied.proxy_header))):
+        return await console.accounts.by_proxy(name)
+    if secret := request.cookies.get(COOKIE, ""):
+        return await console.accounts.session(secret)
+    return None
+
+
+def put_cookie(response: web.StreamResponse, name: str, value: str) -> None:
+    """Sets one of ours; an empty value takes it away. Scripts cannot read it and other sites' requests do not carry it."""
+    if value:
+        response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Lax")
+    else:
+        response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Lax")
