@@ -33,6 +33,7 @@ usage: ./build.sh COMMAND
   test unit      the fast tests, under a minute
   test lint      format, lint, types, import rules, shellcheck
   test machine   the tests with real tools, processes and loop devices (needs root)
+  test browser   the console's pages in a real Chromium (needs root)
   test lab       the tests on the virtual rack (needs root)
   test bench     the measurements
   install [--with-image] [--start] [--prefix DIR]   the orchestrator as a service of this machine (needs root)
@@ -234,6 +235,7 @@ step() {
 # The tests on the real machine run one by one where they load all of it, and beside each other where they mostly wait.
 at_once=(--numprocesses auto --maxprocesses 8)
 beside=(--numprocesses 3 --dist loadfile)
+browsers=(--numprocesses 2 --dist loadfile)
 racks=(--numprocesses 2 --dist loadfile)
 
 # pytests NAME ARGS... is the last step of its layer: pytest's own summary, its time in it, closes the output.
@@ -260,10 +262,10 @@ lint() {
 }
 
 do_test() {
-    local layer=${1:-all} fast="not machine and not lab and not slow" waits="machine and not lab and waits"
+    local layer=${1:-all} fast="not machine and not lab and not browser and not slow" waits="machine and not lab and waits"
     shift || true
     case $layer in
-        all | machine | lab) need_root test "$layer" "$@" ;;
+        all | machine | browser | lab) need_root test "$layer" "$@" ;;
         unit | lint | bench) ;;
         *) refuse "there is no test layer '$layer'; ./build.sh help lists them" ;;
     esac
@@ -278,7 +280,7 @@ do_test() {
     [[ $layer == lint ]] || need_assets
     unlock
     case $layer in
-        unit | lint) ;;
+        unit | lint | browser) ;;
         all | lab) build_image ;; # and the zipapp, which is in it
         *) build_zipapp ;;
     esac
@@ -288,7 +290,8 @@ do_test() {
             lint
             pytests "unit tests" -m "$fast" "${at_once[@]}" "$@"
             pytests "tests on this machine that wait" -m "$waits" "${beside[@]}" "$@"
-            pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab" "$@"
+            pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab and not browser" "$@"
+            pytests "tests in a browser" -m browser "${browsers[@]}" "$@"
             pytests "tests in the lab" -m lab "${racks[@]}" "$@"
             ;;
         unit) pytests "unit tests" -m "$fast" "${at_once[@]}" "$@" ;;
@@ -296,6 +299,7 @@ do_test() {
             pytests "machine tests that wait" -m "$waits" "${beside[@]}" "$@"
             pytests "machine tests, one by one" -m "machine and not lab and not waits" "$@"
             ;;
+        browser) pytests "browser tests" -m browser "${browsers[@]}" "$@" ;;
         lab) pytests "lab tests" -m lab "${racks[@]}" "$@" ;;
         lint)
             lint

@@ -58,11 +58,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything under tests/lab needs the virtual rack, whether its author remembered the mark or not."""
-    lab = REPOSITORY / "tests" / "lab"
+    """What lies under tests/lab needs the virtual rack and under tests/browser a browser, marked by its author or not."""
     for item in items:
-        if lab in item.path.parents:
-            item.add_marker(pytest.mark.lab)
+        for layer in ("lab", "browser"):
+            if REPOSITORY / "tests" / layer in item.path.parents:
+                item.add_marker(layer)
 
 
 @pytest.fixture(autouse=True)
