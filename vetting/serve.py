@@ -112,7 +112,7 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
     progress = Progress(
         store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host=config.iperf.host, reporting=reporting
     )
-    people = People(store=store, clock=clock, witnesses=means.witnesses)
+    people = People(store=store, clock=clock, witnesses=means.witnesses, bus=bus)
     accounts = Accounts(store=store, clock=clock, config=config, data=data)
     desk = Desk(
         progress=progress,

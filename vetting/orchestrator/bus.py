@@ -23,7 +23,7 @@ class News:
 
     id: int
     at: float  # seconds since the epoch
-    kind: str  # run.moved, run.attempt, run.progress, run.log, run.finding, run.breach, host.seen, service …
+    kind: str  # run.moved, run.attempt, run.log, run.finding, run.breach, host.seen, host.changed, service …
     run_id: int | None = None
     host_id: int | None = None
     data: dict[str, Any] = field(default_factory=dict)

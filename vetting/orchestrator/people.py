@@ -13,6 +13,7 @@ from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable
 from vetting.domain.states import CLOSED
 from vetting.orchestrator import bmcs
+from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.witness import Witnesses
 from vetting.store import audit, hosts, runs, tokens
 from vetting.store.db import Store
@@ -39,8 +40,9 @@ class _Known:
 
 
 class People:
-    def __init__(self, *, store: Store, clock: Clock, witnesses: Witnesses) -> None:
+    def __init__(self, *, store: Store, clock: Clock, witnesses: Witnesses, bus: Bus) -> None:
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._witnesses = witnesses
         self._known: dict[str, _Known] = {}  # by the token's hash: finding one tells nothing about another
@@ -48,29 +50,31 @@ class People:
     async def add_host(self, edit: wire.HostEdit, *, who: str) -> None:
         check_host(edit)
 
-        def act(now: float) -> None:
+        def act(now: float) -> int:
             made = hosts.create(edit.name, now=now, macs=edit.macs, note=edit.note, spec=edit.spec)
             hosts.edit(made.id, **bmcs.changes(edit, None))
             audit.add(at=now, who=who, what="host.add", target=edit.name)
+            return made.id
 
-        await self._write(act)
+        self._tell(await self._write(act))
 
     async def edit_host(self, name: str, edit: wire.HostEdit, *, who: str) -> None:
         check_host(edit)
 
-        def act(now: float) -> None:
+        def act(now: float) -> int:
             host = _named(name)
             hosts.edit(host.id, name=edit.name, macs=edit.macs, note=edit.note, spec=edit.spec)
             hosts.edit(host.id, **bmcs.changes(edit, host))
             detail = {"was": name, "bmc": edit.bmc.address if edit.bmc else ""}
             audit.add(at=now, who=who, what="host.edit", target=edit.name, detail=detail)
+            return host.id
 
-        await self._write(act)
+        self._tell(await self._write(act))
 
     async def remove_host(self, name: str, *, who: str, why: str) -> None:
         """Raises Conflict while a run of the host is active. Its runs stay."""
 
-        def act(now: float) -> None:
+        def act(now: float) -> int:
             host = _named(name)
             if (active := runs.active_run_of_host(host.id)) is not None:
                 raise Conflict(
@@ -78,19 +82,22 @@ class People:
                 )
             hosts.remove(host.id, now=now)
             audit.add(at=now, who=who, what="host.remove", target=name, why=why)
+            return host.id
 
-        await self._write(act)
+        self._tell(await self._write(act))
 
     async def relearn_host(self, name: str, *, who: str, why: str) -> None:
         """Forgets what the machine told of itself: the next claim is believed as a first one, and learned from."""
         if not why.strip():
             raise BadInput("say why the machine's identity has changed (--reason): it is kept in the audit log")
 
-        def act(now: float) -> None:
-            hosts.edit(_named(name).id, identity=None, identity_source="")
+        def act(now: float) -> int:
+            host = _named(name)
+            hosts.edit(host.id, identity=None, identity_source="")
             audit.add(at=now, who=who, what="host.relearn", target=name, why=why)
+            return host.id
 
-        await self._write(act)
+        self._tell(await self._write(act))
 
     async def issue_reporter_token(self, name: str, *, who: str) -> str:
         """A new token for the host's reporter; the old one ends."""
@@ -186,6 +193,10 @@ class People:
             with contextlib.suppress(Unavailable):
                 await self._write(lambda now: tokens.mark_used(found.id, now=now))
         return found.name, found.role
+
+    def _tell(self, host_id: int) -> None:
+        """A host's record is another one now, or gone."""
+        self._bus.publish("host.changed", at=self._clock.now(), host_id=host_id)
 
     async def _write(self, act: Callable[[float], T]) -> T:
         now = self._clock.now()

@@ -93,7 +93,9 @@ class Progress:
             waiting = runs.active_run_of_host(host_id, (RunState.WAITING_REBOOT,))
             return reporters.heard(turn, host_id, beat, waiting)
 
-        return await self._turn(turned)
+        reply = await self._turn(turned)
+        self._bus.publish("host.seen", at=self._clock.now(), host_id=host_id)
+        return reply
 
     async def reporter_refused(self, host_id: int, refusal: wire.ReporterRefusal) -> None:
         """The host does not carry the order out: its run fails there, once, with the host's reasons."""

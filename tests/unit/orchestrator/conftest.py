@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import pytest
 
 from tests.fakes import honest
 from tests.fakes.clock import FakeClock
+from tests.fakes.office import CHEAP, Office, office_in
 from vetting import wire
 from vetting.config import Config
 from vetting.domain.outcome import Outcome
 from vetting.domain.states import RunState
-from vetting.orchestrator import keys
+from vetting.orchestrator import keys, passwords
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.iperf import IperfPool
@@ -134,6 +135,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         store=store, clock=clock, bus=bus, progress=progress, means=means, config=config,
         room=room, reporting=reporting,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
-        people=People(store=store, clock=clock, witnesses=means.witnesses), views=Views(store=store, clock=clock, reporting=reporting),
+        people=People(store=store, clock=clock, witnesses=means.witnesses, bus=bus), views=Views(store=store, clock=clock, reporting=reporting),
     )  # fmt: skip
     store.close()
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    monkeypatch.setattr(passwords, "STRENGTH", CHEAP)
+    opened = office_in(tmp_path)
+    yield opened
+    opened.store.close()
