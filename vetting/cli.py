@@ -33,6 +33,8 @@ VERBS: dict[str, Verb] = {
     "report": Verb("vetting.verbs.report", "write the report of a run, offline, from the database"),
     "host": Verb("vetting.verbs.host", "list, show, add, edit and remove hosts"),
     "run": Verb("vetting.verbs.run", "start, list, show, watch, cancel, override, retry and release runs"),
+    "user": Verb("vetting.verbs.user", "list, add, change and remove the people who sign in to the console"),
+    "token": Verb("vetting.verbs.token", "list, issue and revoke API tokens of people and programs"),
     "check-config": Verb("vetting.verbs.check_config", "tell every mistake in vetting.yaml with its line"),
     "surface": Verb("vetting.verbs.surface", "write and verify the whole surface of one disk or file", hidden=True),
 }

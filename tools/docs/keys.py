@@ -11,13 +11,14 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from tools.docs.tables import duration, size, table, written
 from vetting.config.reading import DAY_S, RANGES
 from vetting.config.reading import _is_time as is_time
-from vetting.config.values import Boot, Channel, Heartbeat, HostClass, Iperf, Limits, Netconsole, Server
+from vetting.config.values import Boot, Channel, Console, Heartbeat, HostClass, Iperf, Limits, Netconsole, Server
 from vetting.domain.profiles import Profile
 from vetting.domain.thresholds import Threshold
 
 SECTIONS: Mapping[str, tuple[type, str]] = {
     "server": (Server, "server."),
     "boot": (Boot, "boot."),
+    "console": (Console, "console."),
     "netconsole": (Netconsole, "netconsole."),
     "iperf": (Iperf, "iperf."),
     "heartbeat": (Heartbeat, "heartbeat."),

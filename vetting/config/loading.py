@@ -10,7 +10,7 @@ from pathlib import Path
 from vetting.config.document import LARGEST_BYTES, Node, parse
 from vetting.config.mistakes import Book, ConfigErrors, one_of
 from vetting.config.reading import section, value
-from vetting.config.values import Boot, BootMode, Config, HostClass
+from vetting.config.values import Boot, BootMode, Config, Console, HostClass
 from vetting.domain.errors import BadInput
 from vetting.domain.profiles import SHIPPED, Profile
 
@@ -60,6 +60,7 @@ def _config(root: Node, book: Book) -> Config | None:
     )
     _check_ports(config, top, book)
     _check_boot(config.boot, top, book)
+    _check_console(config.console, top, book)
     _check_patience(config, top, book)
     _check_notify(top.get("notify"), book)
     return config
@@ -110,6 +111,20 @@ def _check_boot(boot: Boot, top: dict[str, Node], book: Book) -> None:
         at = _addresses(f"{own}-{own}")
         if at and given and given[0] <= at[0] <= given[1]:
             note(key, f"{own} lies in boot.dhcp_range and would be given to a host; choose another range")
+
+
+def _check_console(console: Console, top: dict[str, Node], book: Book) -> None:
+    """A header that anybody may send says nothing; and what is told only beside it must not stand alone unseen."""
+
+    def note(key: str, text: str) -> None:
+        book.note(f"console.{key}", _line(top, "console", key), text)
+
+    if console.proxy_header and not console.proxy_addresses:
+        note("proxy_header", "needs console.proxy_addresses beside it: the addresses of the proxies that may send it")
+    if not console.proxy_header:
+        for key in ("proxy_addresses", "proxy_operators"):
+            if getattr(console, key):
+                note(key, "does nothing without proxy_header; name the header that the proxy sets, or leave this out")
 
 
 def _addresses(dhcp_range: str) -> tuple[int, int] | None:

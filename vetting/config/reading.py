@@ -43,6 +43,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "netconsole.port": (0, 65535),
     "lease_s": (120, 7 * DAY_S),
     "interval_s": (1, 60),
+    "session_idle_s": (300, 30 * DAY_S),
+    "session_limit_s": (300, 365 * DAY_S),
     "max_destructive": (1, 1000),
     "max_reboots": (1, 1000),
     "dispatch_s": (60, 7 * DAY_S),

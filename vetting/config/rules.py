@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from vetting.config.mistakes import one_of
 from vetting.config.values import EVENTS
+from vetting.domain import roles
 from vetting.domain.limits import SERIES_FAMILIES, could_match
 from vetting.domain.specdiff import severity_mistake
 from vetting.domain.states import STAGE_ORDER
@@ -19,6 +20,8 @@ INTERFACE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}"
 )  # the kernel's 15 letters, and nothing that dnsmasq splits at
 KERNEL_WORD = re.compile(r"[A-Za-z0-9=,.:/_+@%-]+")
+HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+MEANS_SOMETHING_ELSE = ("authorization", "cookie", "host", "origin", "referer", "user-agent", "content-type")
 OUR_WORDS = ("initrd", "BOOTIF", "init", "rdinit", "root")
 LARGEST_RANGE = 65536
 
@@ -142,6 +145,32 @@ def _kernel_args(text: str) -> list[str]:
     return [f"{ours[0]!r} is set by vetting itself; leave it out"] if ours else []
 
 
+def _proxy_header(text: str) -> list[str]:
+    if text and (not HEADER.fullmatch(text) or text.lower() in MEANS_SOMETHING_ELSE):
+        return [f"must be the name of a request header that the proxy alone sets, such as Remote-User, it is {text!r}"]
+    return []
+
+
+def _networks(texts: tuple[str, ...]) -> list[str]:
+    return [why for text in texts for why in _network(text)]
+
+
+def _network(text: str) -> list[str]:
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return [f"must be addresses or networks such as 127.0.0.1 or 10.0.0.0/28, one is {text!r}"]
+    if ipaddress.ip_address(text.partition("/")[0]) != found.network_address:
+        return [f"{text} is not the beginning of its network; write {found}, or the one address alone"]
+    if found.prefixlen == 0:
+        return [f"{text} is everybody: anyone who reaches this port could say who they are; name the proxy alone"]
+    return []
+
+
+def _people(names: tuple[str, ...]) -> list[str]:
+    return [f"{name!r} is no name: {roles.NAME_RULE}" for name in names if not roles.NAME.fullmatch(name)]
+
+
 RULES: Mapping[tuple[str, str], Rule] = {
     ("Server", "listen"): _address,
     ("Server", "public_url"): _public_url,
@@ -154,6 +183,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("Boot", "dns"): _own_ipv4s,
     ("Boot", "image_dir"): _image_dir,
     ("Boot", "kernel_args"): _kernel_args,
+    ("Console", "proxy_header"): _proxy_header,
+    ("Console", "proxy_addresses"): _networks,
+    ("Console", "proxy_operators"): _people,
     ("Iperf", "bind"): _address,
     ("Iperf", "host"): _host,
     ("Threshold", "series"): _series,

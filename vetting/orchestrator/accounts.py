@@ -100,7 +100,7 @@ class Accounts(Roster):
     async def sign_in(self, *, name: str, password: str, peer: str) -> SignedIn:
         """Raises TooMany, and NotAllowed: in the same words and after the same work for whatever was wrong."""
         self._attempts.begin(peer, name)
-        found = await self._store.read(lambda: users.find(name))
+        found = await self._store.read(lambda: users.find(name) if NAME.fullmatch(name) else None)
         try:
             right = await self._hashing.matches(password, found.password if found is not None else "")
         except TooMany:

@@ -22,6 +22,7 @@ from vetting.domain.errors import BadInput, TooMany
 SHORTEST = 10  # characters
 LONGEST_BYTES = 1024
 SALT_BYTES, HASH_BYTES = 16, 32
+END = b"."  # scrypt's HMAC fills a short key up with zeros, so that "x" and "x\0" would be one password without it
 AT_ONCE = 2
 WAITING = 16  # what two threads do in some two seconds
 NICER = 10  # of nice(2)
@@ -76,7 +77,7 @@ class Hashing:
             raise TooMany("too many people sign in at the same time; try again in a few seconds", retry_after_s=3)
         self._waiting += 1
         try:
-            raw = password.encode("utf-8", "surrogatepass")[: LONGEST_BYTES + 1]
+            raw = password.encode("utf-8", "surrogatepass")[: LONGEST_BYTES + 1] + END
             return await asyncio.get_running_loop().run_in_executor(self._threads, _scrypt, raw, salt, strength)
         finally:
             self._waiting -= 1

@@ -78,6 +78,8 @@ async def until_told(config: Config, manager: Manager) -> None:
         if running.boot_url:
             print(f"hosts boot from {running.boot_url}/boot.ipxe", flush=True)
         print(f"certificate fingerprint (SHA-256): {running.certificate.fingerprint}", flush=True)
+        if code := await running.accounts.setup_code():
+            print(f"nobody can sign in yet: open {running.console_url} with the setup code {code}", flush=True)
         manager.ready(status_of(running))
         async with manager.watched(lambda: running.store.write(_nothing), lambda: status_of(running)):
             await told.wait()

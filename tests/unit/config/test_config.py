@@ -18,6 +18,7 @@ from vetting.config.rules import RULES
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.profiles import DEEP, QUICK, SOAK, SelfTest, shortfalls
+from vetting.domain.roles import Role
 from vetting.domain.thresholds import Op
 
 
@@ -94,6 +95,7 @@ nonsense: 1
 """
 
 
+PROXY = "console: {{proxy_addresses: [127.0.0.1, 'FD00::/64'], {}}}"
 DHCP = "boot: {{mode: dhcp, interface: br0, {}}}"
 
 
@@ -195,6 +197,19 @@ def test_the_error_lists_a_line_for_each_and_says_that_nothing_was_started() -> 
         (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, gateway: gw"), "boot.gateway", 1, "IPv4 address"),
         (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, dns: [8.8.8.8, '']"), "boot.dns", 1, "must not be empty"),
         (DHCP.format("dhcp_range: 10.0.0.9-10.0.0.99, http_port: 0"), "boot.http_port", 1, "no host could boot"),
+        ("console: {session_idle_s: 10s}", "console.session_idle_s", 1, "between 300"),
+        ("console: {session_limit_s: 2 weeks}", "console.session_limit_s", 1, "duration"),
+        ("console: {proxy_header: Remote-User}", "console.proxy_header", 1, "needs console.proxy_addresses"),
+        ("console:\n  proxy_header: Remote-User\n  proxy_addresses: []", "console.proxy_header", 2, "proxy_addresses"),
+        ("console: {proxy_addresses: [127.0.0.1]}", "console.proxy_addresses", 1, "does nothing without proxy_header"),
+        ("console: {proxy_operators: [ann]}", "console.proxy_operators", 1, "does nothing without proxy_header"),
+        (PROXY.format("proxy_header: 'Remote User'"), "console.proxy_header", 1, "request header"),
+        (PROXY.format("proxy_header: Cookie"), "console.proxy_header", 1, "the proxy alone sets"),
+        (PROXY.format("proxy_header: X, proxy_operators: ['a b']"), "console.proxy_operators", 1, "is no name"),
+        (PROXY.format("proxy_header: X, proxy_role: admin"), "console.proxy_role", 1, "viewer, operator"),
+        ("console: {proxy_header: X, proxy_addresses: [proxy]}", "console.proxy_addresses", 1, "addresses or networks"),
+        ("console: {proxy_header: X, proxy_addresses: [10.0.0.1/8]}", "console.proxy_addresses", 1, "10.0.0.0/8"),
+        ("console: {proxy_header: X, proxy_addresses: ['::/0']}", "console.proxy_addresses", 1, "is everybody"),
         ("limits: {max_destructive: -1}", "limits.max_destructive", 1, "between 1"),
         ("limits: {dispatch_s: 1 fortnight}", "limits.dispatch_s", 1, "duration"),
         ("thresholds: {a: 1}", "thresholds", 1, "must be a list"),
@@ -238,6 +253,12 @@ def test_a_mistake_is_told_with_what_to_do(text: str, path: str, line: int, word
 def test_a_network_of_our_own_needs_no_more_than_an_interface_and_a_range() -> None:
     boot = config.loads("boot: {mode: dhcp, interface: eth1, dhcp_range: 10.0.0.100 - 10.0.0.199}").boot
     assert (boot.interface, boot.dhcp_range, boot.gateway, boot.dns) == ("eth1", "10.0.0.100 - 10.0.0.199", "", ())
+
+
+def test_a_proxy_that_signs_people_in_is_named_with_its_addresses() -> None:
+    console = config.loads(PROXY.format("proxy_header: Remote-User, proxy_operators: [ann]")).console
+    assert (console.proxy_addresses, console.proxy_operators) == (("127.0.0.1", "FD00::/64"), ("ann",))
+    assert console.proxy_role is Role.VIEWER
 
 
 @pytest.mark.parametrize("rule", sorted(RULES), ids=".".join)
