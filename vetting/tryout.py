@@ -24,7 +24,7 @@ from vetting.config import Config
 from vetting.domain.errors import Refusal, ToolMissing, Unavailable
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.states import CLOSED, RunState
-from vetting.orchestrator.starting import DISPATCH
+from vetting.orchestrator.admission import DISPATCH
 from vetting.parsers import lsblk
 from vetting.report import json
 from vetting.report.model import Coverage, WorkShown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from vetting.clock import Clock
 from vetting.domain.errors import Unavailable
 from vetting.domain.states import RunState
+from vetting.orchestrator.admission import open_run_of_host
 from vetting.orchestrator.bus import Bus
-from vetting.orchestrator.starting import open_run_of_host
 from vetting.store import hosts, logs, unknown
 from vetting.store.db import Store
 from vetting.store.rows import HostRow, RunRow

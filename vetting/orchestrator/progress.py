@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
 from vetting.domain.states import ACTIVE, BEFORE_CLAIM, CLOSED, IN_STAGE, RunState
-from vetting.orchestrator import deciding, holding, reporters, running, starting
+from vetting.orchestrator import admission, deciding, holding, reporters, running, starting
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.keys import hold_key_pair, public_hex
@@ -60,6 +60,11 @@ class Progress:
         ticket = await self.boot_requested(run.host_id)
         return wire.RunStarted(run_id=run.id, state=str(RunState.BOOTING), ticket=ticket)
 
+    async def why_not_start(self, requests: Sequence[wire.StartRun]) -> tuple[str, ...]:
+        """For each of them, what `start` would refuse it with now; empty where it would begin. Changes nothing."""
+        turn = Turn(at=self._clock.now(), means=self._means)
+        return await self._store.read(lambda: tuple(admission.why_not(turn, one) for one in requests))
+
     async def dispatch(self, run_id: int) -> None:
         await self._turn(lambda turn: starting.dispatch(turn, runs.get(run_id)))
 
@@ -70,7 +75,7 @@ class Progress:
         """The host asks what to boot: a one-time ticket into the image, empty for its local disk."""
 
         def turned(turn: Turn) -> str:
-            run = starting.open_run_of_host(host_id)
+            run = admission.open_run_of_host(host_id)
             if run is None or run.state is RunState.QUEUED:
                 return ""
             return starting.boot_requested(turn, run)
@@ -81,7 +86,7 @@ class Progress:
         """Somebody asked in the host's name and got nothing: an alarm beside the run, told once, that stops nothing."""
 
         def turned(turn: Turn) -> bool:
-            run = starting.open_run_of_host(host_id)
+            run = admission.open_run_of_host(host_id)
             return run is not None and starting.boot_refused(turn, run, why)
 
         return await self._turn(turned)

@@ -1,4 +1,4 @@
-"""From Start to the claim: who may begin a run, how a host is sent into the image, and whose claim is believed."""
+"""From Start to the claim: how a host is sent into the image, and whose claim is believed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from vetting import wire
-from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound
+from vetting.domain.errors import NotAllowed
 from vetting.domain.hostspec import Identity
 from vetting.domain.identity import identity_conflicts
 from vetting.domain.naming import known, mac_of
@@ -15,13 +15,13 @@ from vetting.domain.permit import DISK
 from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
+from vetting.orchestrator.admission import DISPATCH, admit
 from vetting.orchestrator.moves import NO_KEY, Turn
 from vetting.orchestrator.stopping import why_stopped
-from vetting.orchestrator.ways import START_EVENTS, demand_way, gone_wrong
+from vetting.orchestrator.ways import START_EVENTS, gone_wrong
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
 from vetting.store.rows import HostRow, NewRun, RunRow
 
-DISPATCH = "dispatch"  # as failed stage: the host never came
 TICKET_VALID_S = 30 * 60.0
 BOOT_SCRIPT = "boot script"  # as source of a finding
 MOST_ALARMS = 20  # of one run, about machines that asked in its host's name
@@ -29,25 +29,13 @@ CLAIM_ANSWER = "this ticket or token opens nothing here; start the run again to 
 
 
 def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any]) -> RunRow:
-    """A new run in Queued. Raises NotFound, BadInput, and Conflict where the host is busy, silent or not confirmed.
+    """A new run in Queued. Raises what `admit` does.
 
     `scaled` says what about this run is not as in the field: `loopback` (orchestrator and host are one machine) and
     `remarks` (sentences that stand beside the verdict).
     """
     config = turn.means.config
-    host = hosts.by_name(request.host)
-    if host is None:
-        raise NotFound(f"there is no host named {request.host!r}; `vetting host list` shows those that there are")
-    profile = config.profiles.get(request.profile)
-    if profile is None:
-        raise BadInput(f"there is no profile {request.profile!r}; there are {', '.join(sorted(config.profiles))}")
-    if request.start_by != "manual" and (why := turn.means.no_image()):
-        raise Conflict(f"{host.name} would find nothing to boot: {why}; or boot it yourself with --start-by manual")
-    demand_way(turn, host, request)
-    if (active := open_run_of_host(host.id)) is not None:
-        raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
-    _demand_confirmation(host, request)
-    _demand_go(turn, request)
+    host, profile = admit(turn, request)
     run = runs.create(
         NewRun(
             host_id=host.id,
@@ -69,35 +57,6 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
     audit.add(at=turn.at, who=who, what="run.start", target=host.name, run_id=run.id, detail=detail)
     turn.say("run.moved", run.id, state=str(run.state), event="created")
     return run
-
-
-def open_run_of_host(host_id: int) -> RunRow | None:
-    """The host's active run, or the one in which it was lost: that host may speak again at any time, until a person has
-    settled its run."""
-    active = runs.active_run_of_host(host_id)
-    if active is not None:
-        return active
-    newest = runs.newest_run_of_host(host_id)
-    return newest if newest and newest.state is RunState.FAILED and newest.failed_stage != DISPATCH else None
-
-
-def _demand_confirmation(host: HostRow, request: wire.StartRun) -> None:
-    written = sorted(
-        disk.serial for disk in planning.disks_to_be_written(host.spec, non_destructive=request.non_destructive)
-    )
-    if written != sorted(request.confirm_serials):
-        raise Conflict(
-            f"this run erases the disks {', '.join(written) or '(none)'} of {host.name} and "
-            f"{', '.join(sorted(request.confirm_serials)) or 'none'} were confirmed; "
-            "confirm exactly these serials, or start it non-destructive",
-            serials=written,
-        )
-
-
-def _demand_go(turn: Turn, request: wire.StartRun) -> None:
-    """A run that is booted by hand is dispatched at once; any other waits in the queue for the end of STOP."""
-    if request.start_by == "manual" and request.confirm_serials and (why := why_stopped(turn.means.config)):
-        raise Conflict(f"{why}; or start the run non-destructive")
 
 
 def dispatch(turn: Turn, run: RunRow) -> RunRow:
