@@ -53,25 +53,25 @@ async def test_a_viewer_may_change_nothing(api: Api, route: Route) -> None:
     assert status == 200
 
 
+MALFORMED = {
+    "empty": b"",
+    "cut": b"{",
+    "list": b"[]",
+    "words": b"nonsense",
+    "nan": b'{"a": NaN}',
+    "deep": b"[" * 4000,
+    "bytes": b'"\xff"',
+    "types": b'{"protocol": "one", "name": 7, "doing": 1}',
+}
+
+
 @pytest.mark.parametrize("route", [one for one in ROUTES if one.takes is not None], ids=_name)
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"nonsense",
-        b'{"a": NaN}',
-        b"[" * 4000,
-        b'"\xff"',
-        b'{"protocol": "one", "name": 7, "doing": 1}',
-    ],
-    ids=["empty", "cut", "list", "words", "nan", "deep", "bytes", "types"],
-)
-async def test_a_malformed_body_is_400_in_one_shape_and_nothing_breaks(api: Api, route: Route, body: bytes) -> None:
-    status, answer = await api.send(route.method, _path(route), body, token=await _token_for(api, route))
-    assert status in (400, 401, 404), answer
-    _check_shape(answer)
+async def test_a_malformed_body_is_400_in_one_shape_and_nothing_breaks(api: Api, route: Route) -> None:
+    token = await _token_for(api, route)
+    for name, body in MALFORMED.items():
+        status, answer = await api.send(route.method, _path(route), body, token=token)
+        assert status in (400, 401, 404), (name, answer)
+        _check_shape(answer)
 
 
 async def _token_for(api: Api, route: Route) -> str:
