@@ -94,6 +94,7 @@ class Accounts(Roster):
             return user, self._begin(user, secret_hash, now, peer)
 
         user, session = await self._write(act)
+        self._attempts.succeeded(peer, name)
         self._setup.remove()
         return SignedIn(secret=secret, person=self._person(user, session, secret))
 
@@ -102,7 +103,8 @@ class Accounts(Roster):
         self._attempts.begin(peer, name)
         found = await self._store.read(lambda: users.find(name) if NAME.fullmatch(name) else None)
         try:
-            right = await self._hashing.matches(password, found.password if found is not None else "")
+            stranger = not self._attempts.knows(peer, name)
+            right = await self._hashing.matches(password, found.password if found else "", stranger=stranger)
         except TooMany:
             self._attempts.withdrawn(peer, name)
             raise

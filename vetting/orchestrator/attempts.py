@@ -55,6 +55,10 @@ class Attempts:
             self._failures[key] = _Failures(count + 1, now)
         _bound(self._failures)
 
+    def knows(self, peer: str, name: str) -> bool:
+        """Whether somebody signed in by this name from there before."""
+        return (place_of(peer), key_of(name)[:64]) in self._known
+
     def withdrawn(self, peer: str, name: str = "") -> None:
         """The try that began was never judged."""
         for key, _ in self._keys(peer, name):

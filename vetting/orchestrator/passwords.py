@@ -24,7 +24,8 @@ LONGEST_BYTES = 1024
 SALT_BYTES, HASH_BYTES = 16, 32
 END = b"."  # scrypt's HMAC fills a short key up with zeros, so that "x" and "x\0" would be one password without it
 AT_ONCE = 2
-WAITING = 16  # what two threads do in some two seconds
+WAITING = 16  # strangers; what two threads do in some two seconds
+KEPT_FREE = 8  # places in which no stranger waits: a flood shuts out nobody who is known
 NICER = 10  # of nice(2)
 MOST_MEMORY_BYTES = 256 * 1024**2
 COMMON = """
@@ -66,14 +67,14 @@ class Hashing:
         found = await self._work(password, salt, strength)
         return f"scrypt${strength}${_text(salt)}${_text(found)}"
 
-    async def matches(self, password: str, kept: str) -> bool:
+    async def matches(self, password: str, kept: str, *, stranger: bool = False) -> bool:
         """Whether this is the password. Without anything kept it is not, after the same work. Raises TooMany."""
         strength, salt, wanted = _read(kept) if kept else (STRENGTH, bytes(SALT_BYTES), b"")
-        found = await self._work(password, salt, strength)
+        found = await self._work(password, salt, strength, stranger=stranger)
         return hmac.compare_digest(found, wanted)
 
-    async def _work(self, password: str, salt: bytes, strength: Strength) -> bytes:
-        if self._waiting >= AT_ONCE + WAITING:
+    async def _work(self, password: str, salt: bytes, strength: Strength, *, stranger: bool = False) -> bytes:
+        if self._waiting >= AT_ONCE + WAITING + (0 if stranger else KEPT_FREE):
             raise TooMany("too many people sign in at the same time; try again in a few seconds", retry_after_s=3)
         self._waiting += 1
         try:

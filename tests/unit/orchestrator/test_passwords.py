@@ -90,8 +90,9 @@ async def test_parameters_can_be_raised_and_the_old_ones_still_match(
 
 async def test_more_than_can_be_hashed_soon_are_told_to_come_again_and_give_their_place_back(quick: None) -> None:
     hashing = Hashing()
-    asked = [hashing.matches(f"guess {number}", "") for number in range(60)]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
+    asked = [hashing.matches(f"guess {number}", "", stranger=True) for number in range(60)]
+    *answers, known = await asyncio.gather(*asked, hashing.matches(GOOD, ""), return_exceptions=True)
+    assert known is False
     refused = [answer for answer in answers if isinstance(answer, TooMany)]
     assert len(refused) == 60 - passwords.AT_ONCE - passwords.WAITING
     assert refused[0].detail["retry_after_s"] == 3
@@ -100,7 +101,9 @@ async def test_more_than_can_be_hashed_soon_are_told_to_come_again_and_give_thei
 
 async def test_a_flood_of_sign_ins_does_not_hold_up_the_database(tmp_path: Path) -> None:
     store, hashing = Store.open(tmp_path / "v.db"), Hashing()
-    flood = asyncio.gather(*(hashing.matches(f"guess {n}", "") for n in range(200)), return_exceptions=True)
+    flood = asyncio.gather(
+        *(hashing.matches(f"guess {n}", "", stranger=True) for n in range(200)), return_exceptions=True
+    )
     await asyncio.sleep(0.05)
     slowest_s, writes = 0.0, 0
     while not flood.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,10 @@ async def test_ready_comes_after_patience_and_stopping_before_the_end(
         assert any(said.startswith("EXTEND_TIMEOUT_USEC=") for said in listener.heard[first[2] :])
         assert "WATCHDOG=1" not in listener.heard[first[2] :]
         assert any(said.startswith("STATUS=serving at https://127.0.0.1:") for said in listener.heard)
-    assert "vetting serves at https://127.0.0.1:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "vetting serves at https://127.0.0.1:" in out
+    code = (tmp_path / "data" / "setup.code").read_text()
+    assert re.search(rf"open https://127\.0\.0\.1:\d+ with the setup code {code}\n", out)
 
 
 def test_services_that_were_given_up_stand_first_and_stopped_ones_are_forgotten() -> None:
