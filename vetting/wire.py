@@ -341,7 +341,7 @@ class NewPassword(Message, frozen=True, kw_only=True):
 
 
 class PersonChange(Message, frozen=True, kw_only=True):
-    """What is absent stays as it is."""
+    """One of the two."""
 
     role: str | None = None
     disabled: bool | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vetting import wire
 from vetting.api.route import KIB, Auth, Call, Handler, Route
+from vetting.domain.errors import BadInput
 from vetting.orchestrator.desk import Desk
 
 USER = "/api/users/{user}"
@@ -21,6 +22,8 @@ async def add(desk: Desk, call: Call, message: wire.NewPerson) -> wire.PersonVie
 
 async def change(desk: Desk, call: Call, message: wire.PersonChange) -> wire.PersonView:
     name = call.path["user"]
+    if (message.role is None) == (message.disabled is None):
+        raise BadInput("say one thing to change: `role` or `disabled`")
     if message.role is not None:
         await desk.accounts.change_role(name, message.role, who=call.caller.name)
     if message.disabled is not None:

@@ -114,7 +114,7 @@ class Accounts(Roster):
             )
             raise NotAllowed(REFUSED)
         self._attempts.succeeded(peer, name)
-        again = await self._hashing.hashed(password) if passwords.is_weaker(found.password) else found.password
+        again = await self._hashing.hashed(password) if passwords.is_outdated(found.password) else found.password
         secret, secret_hash = tokens.issue()
 
         def act(now: float) -> tuple[UserRow, SessionRow]:

@@ -1,7 +1,7 @@
 """What a password must be, and how it is kept: scrypt with a salt of its own, never the password.
 
 Two threads hash and no more, at a lower priority than everything else, and few may wait for them: a flood of sign-ins
-takes two times 32 MiB, and no heartbeat waits behind it.
+takes two times 32 MiB, and no heartbeat waits behind it. Keyboards write one letter in several ways, so what is hashed is its NFKC form.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 import threading
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -78,13 +79,13 @@ class Hashing:
             raise TooMany("too many people sign in at the same time; try again in a few seconds", retry_after_s=3)
         self._waiting += 1
         try:
-            raw = password.encode("utf-8", "surrogatepass")[: LONGEST_BYTES + 1] + END
+            raw = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass") + END
             return await asyncio.get_running_loop().run_in_executor(self._threads, _scrypt, raw, salt, strength)
         finally:
             self._waiting -= 1
 
 
-def is_weaker(kept: str) -> bool:
+def is_outdated(kept: str) -> bool:
     """Whether it was hashed with other parameters than today's: it is hashed again at the next sign-in."""
     return _read(kept)[0] != STRENGTH
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes.clock import FakeClock
 from vetting.domain.errors import TooMany
@@ -126,3 +128,8 @@ def test_what_is_remembered_is_bounded(tries: Attempts, monkeypatch: pytest.Monk
 )
 def test_an_ipv6_network_is_one_place(peer: str, place: str) -> None:
     assert place_of(peer) == place
+
+
+@given(st.one_of(st.text(max_size=200), st.ip_addresses().map(str)))
+def test_every_peer_is_a_place_of_bounded_length(peer: str) -> None:
+    assert len(place_of(peer)) <= 64

@@ -10,7 +10,7 @@ import pytest
 
 from vetting.domain.errors import BadInput, TooMany
 from vetting.orchestrator import passwords
-from vetting.orchestrator.passwords import Hashing, Strength, check, is_weaker
+from vetting.orchestrator.passwords import Hashing, Strength, check, is_outdated
 from vetting.store import settings
 from vetting.store.db import Store
 
@@ -60,6 +60,11 @@ async def test_a_password_is_kept_with_its_salt_and_parameters_and_never_itself(
         assert not await hashing.matches(wrong, one)
 
 
+async def test_a_letter_is_the_same_however_the_keyboard_writes_it() -> None:
+    hashing = Hashing()
+    assert await hashing.matches("cafe\u0301 au lait", await hashing.hashed("caf\u00e9 au lait"))
+
+
 async def test_nothing_kept_matches_nothing_after_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     worked: list[tuple[int, Strength]] = []
     real = passwords._scrypt
@@ -82,9 +87,9 @@ async def test_parameters_can_be_raised_and_the_old_ones_still_match(
 ) -> None:
     hashing = Hashing()
     old = await hashing.hashed(GOOD)
-    assert not is_weaker(old)
+    assert not is_outdated(old)
     monkeypatch.setattr(passwords, "STRENGTH", Strength(n=2**5, r=1, p=1))
-    assert is_weaker(old)
+    assert is_outdated(old)
     assert await hashing.matches(GOOD, old)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vetting.config import Console
-from vetting.domain.roles import Role
+from vetting.domain.roles import NAME, Role
 from vetting.orchestrator import proxied
 from vetting.orchestrator.accounts import told_by_proxy
 from vetting.orchestrator.proxied import role_by_proxy
@@ -52,6 +54,13 @@ def test_a_name_that_is_none_is_refused_and_said_once(name: str, caplog: pytest.
         assert told_by_proxy(BEHIND, "127.0.0.1", name) == ""
     assert len(caplog.messages) == 1
     assert name not in caplog.messages[0]
+
+
+@given(peer=st.text(max_size=60), value=st.one_of(st.none(), st.text(max_size=80)))
+def test_whatever_is_sent_nobody_becomes_somebody_from_elsewhere(peer: str, value: str | None) -> None:
+    told = told_by_proxy(BEHIND, peer, value)
+    assert told == "" or (NAME.fullmatch(told) and peer.startswith(("127.0.0.1", "10.0.0.", "fd00:", "::ffff:")))
+    assert told_by_proxy(BEHIND, "192.0.2.1", value) == ""
 
 
 def test_operators_are_named_to_the_letter() -> None:
