@@ -31,8 +31,8 @@ class Arrivals:
         """A line in the run's log."""
         at = self._clock.now()
         line = ("", int(at * 1000), level, source, text[:LONGEST])
-        await self._store.write(lambda: logs.append(run_id, [line]))
-        self._bus.publish("run.log", at=at, run_id=run_id, lines=[line])
+        ids = await self._store.write(lambda: logs.append(run_id, [line]))
+        self._bus.publish("run.log", at=at, run_id=run_id, lines=[line], ids=ids)
 
     async def stranger(self, mac: str, *, address: str, source: str, what: str) -> None:
         """A machine that is in no record. Never in its way: a store that is busy forgets it."""

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from vetting import wire
+from vetting.domain.decisions import FLAGS_OF, occasion
 from vetting.domain.errors import BadInput, Conflict
 from vetting.domain.outcome import Outcome, Verdict
 from vetting.domain.states import IN_STAGE, ORCHESTRATOR_STAGES, Event
 from vetting.orchestrator import judging
 from vetting.orchestrator.moves import Turn
 from vetting.orchestrator.running import advance
-from vetting.store import attempts, audit
+from vetting.store import attempts, audit, runs
 from vetting.store.rows import RunRow
 
-FLAGS_OF = {"Storage": ("wipe_probe",), "SpecValidate": ("accept_differences",)}
+
+def demand_seen(run: RunRow, seen: str) -> None:
+    """A decision is about what the person looked at (`decisions.occasion`); "" for one who gave no look. Raises Conflict."""
+    if seen and seen != occasion(run.state, runs.moves(run.id)):
+        now = f"{run.state} ({run.failed_stage})" if run.failed_stage else str(run.state)
+        raise Conflict(
+            f"run {run.id} has moved on since this page was shown: it is {now} now; nothing was done, look at it and "
+            "decide again",
+            state=str(run.state),
+        )
 
 
 def cancel(turn: Turn, run: RunRow, *, who: str, because: wire.Because) -> RunRow:

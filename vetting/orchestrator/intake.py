@@ -18,6 +18,7 @@ from vetting.domain.limits import Breach, BreachChange, BreachEvent, Judge, appl
 from vetting.domain.states import CLOSED, RunState
 from vetting.domain.thresholds import Threshold
 from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.latest import Latest
 from vetting.orchestrator.progress import refuse_closed
 from vetting.orchestrator.witness import Witnesses
 from vetting.store import artifacts, attempts, deliveries, findings, logs, runs, samples, thresholds
@@ -50,6 +51,7 @@ class Intake:
         self._witnesses = witnesses
         self._room = room
         self._watched: dict[int, _Watched] = {}
+        self.latest = Latest(clock)
 
     async def samples(self, run_id: int, batch: wire.SensorBatch) -> int:
         """Stores a batch and judges it against the run's thresholds. Returns how many samples were stored."""
@@ -89,15 +91,19 @@ class Intake:
         counts = Counter(names[series] for series, _, _ in dated)
         bad = Counter(names[series] for series, _, value in dated if not math.isfinite(value))
         self._witnesses.heard(run_id, stage, attempt, counts, bad)
+        self.latest.heard(run_id, names, dated)
         self._tell_breaches(run_id, events)
         self._bus.stream("run.samples", at=now_ms / 1000, run_id=run_id, names=names, samples=dated)
         return len(dated)
 
     def _tell_breaches(self, run_id: int, events: list[BreachEvent]) -> None:
         for event in events:
+            breach, limit = event.breach, event.breach.threshold
             self._bus.publish(
-                "run.breach", at=self._clock.now(), run_id=run_id, change=str(event.change), text=event.breach.text
-            )
+                "run.breach", at=self._clock.now(), run_id=run_id, change=str(event.change), text=breach.text,
+                series=breach.series, op=str(limit.op), limit=limit.limit, severity=str(limit.severity),
+                first_at=breach.opened_at, last_at=breach.last_at, worst=breach.worst,
+            )  # fmt: skip
 
     async def _watch(self, run_id: int) -> _Watched:
         watched, turn = self._watched.get(run_id), self._witnesses.turn(run_id)
@@ -108,6 +114,7 @@ class Intake:
             self._watched[run_id] = watched
         if watched.run.state in CLOSED:
             del self._watched[run_id]
+            self.latest.forget(run_id)
         refuse_closed(watched.run)
         return watched
 
@@ -136,19 +143,19 @@ class Intake:
             for one in batch.findings
         ]
 
-        def store() -> bool:
+        def store() -> list[int] | None:
             if not deliveries.take(run_id, "log", batch.boot_id, batch.seq):
-                return False
-            logs.append(run_id, rows)
+                return None
             if found:
                 stage, number = _belongs_to(run_id)
                 findings.add(run_id, stage, number, found, at=now_ms / 1000)
-            return True
+            return logs.append(run_id, rows)
 
-        if not await self._store.write(store):
+        ids = await self._store.write(store)
+        if ids is None:
             return 0
         if rows:
-            self._bus.publish("run.log", at=now_ms / 1000, run_id=run_id, lines=rows)
+            self._bus.publish("run.log", at=now_ms / 1000, run_id=run_id, lines=rows, ids=ids)
         for finding in found:
             self._bus.publish(
                 "run.finding", at=now_ms / 1000, run_id=run_id, severity=str(finding.severity),

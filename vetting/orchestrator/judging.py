@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from vetting.domain import changes, evidence, firmware, ledger, specdiff
+from vetting.domain.decisions import ACCEPT_DIFFERENCES
 from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
 from vetting.orchestrator.moves import Turn, inventory_in
@@ -19,8 +20,6 @@ from vetting.orchestrator.witness import Witness
 from vetting.store import artifacts, attempts, cells, differences, findings, measurements, runs, samples, thresholds
 from vetting.store import firmware as snapshots
 from vetting.store.rows import AttemptRow, RunRow
-
-ACCEPT_DIFFERENCES = "accept_differences"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

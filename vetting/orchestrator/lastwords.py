@@ -87,19 +87,19 @@ def used_bytes(run_id: int) -> int:
     return artifacts.used_bytes(run_id)
 
 
-def tell(run_id: int, rows: LogRows) -> None:
-    logs.append(run_id, rows)
+def tell(run_id: int, rows: LogRows) -> list[int]:
+    return logs.append(run_id, rows)
 
 
 def put(
     run_id: int, words: Words, rows: LogRows, stored: Stored | None, *, now: float, plain_too: bool, name: str
-) -> tuple[str, Finding | None]:
-    """Returns the file's name, and the finding if there is a new one. `plain_too`: say so, too, where the kernel spoke of no
+) -> tuple[str, Finding | None, list[int]]:
+    """Returns the file's name, the finding if there is a new one, and the ids of the lines. `plain_too`: say so, too, where the kernel spoke of no
     crash. `name`: of the file that these words take the place of; empty where they are another boot's."""
     stage = runs.get(run_id).stage
     latest = attempts.latest(run_id, stage)
     number = latest.attempt if latest else 0
-    logs.append(run_id, rows)
+    ids = logs.append(run_id, rows)
     if stored is not None:
         name = name or _free_name(run_id, stage, number)
         artifacts.replace(run_id, stage, number, name, "text/plain", stored, now=now)
@@ -108,9 +108,9 @@ def put(
     elif words.last and plain_too:
         text, severity = f"the kernel spoke of no crash before that; its last line: {words.last}", Severity.INFO
     else:
-        return name, None
+        return name, None, ids
     finding = Finding(severity=severity, component="host", text=text, source=SOURCE)
-    return name, finding if findings.add(run_id, stage, number, (finding,), at=now) else None
+    return name, finding if findings.add(run_id, stage, number, (finding,), at=now) else None, ids
 
 
 def _free_name(run_id: int, stage: str, attempt: int) -> str:

@@ -22,7 +22,7 @@ from vetting.domain.states import CLOSED, STAGE_OF, Event, RunState, next_state
 from vetting.orchestrator import planning
 from vetting.orchestrator.witness import Witnesses
 from vetting.stages.base import Job, Stage
-from vetting.store import attempts, findings, outbox, runs
+from vetting.store import attempts, findings, logs, outbox, runs
 from vetting.store.rows import AttemptRow, RunRow
 
 EVENTS_TOLD = {  # what people are notified of, by the state that a run comes to
@@ -107,6 +107,11 @@ class Turn:
         number = current.attempt if current else 0
         findings.add(run.id, run.stage, number, (finding,), at=self.at)
         self.say("run.finding", run.id, severity=str(severity), component=component, text=text)
+
+    def note(self, run: RunRow, text: str) -> None:
+        """A line of ours in the run's log."""
+        line = (run.stage, int(self.at * 1000), "info", "orchestrator", text)
+        self.say("run.log", run.id, lines=[line], ids=logs.append(run.id, [line]))
 
     def park(self, run: RunRow, event: Event, failed_stage: str, why: str) -> RunRow:
         """Fails a run and holds its host: by way of Failed where the table goes there first."""

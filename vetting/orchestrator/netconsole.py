@@ -151,8 +151,8 @@ class Netconsole(asyncio.DatagramProtocol):
             text = f"{TOLD_OF_A_RUN} lines of this kernel are kept here; further ones are not"
             rows.append((row.stage, int(self._clock.now() * 1000), "warning", SOURCE, text))
         ring.told += len(lines)
-        await self._store.write(lambda: lastwords.tell(row.run_id, rows))
-        self._bus.publish("run.log", at=self._clock.now(), run_id=row.run_id, lines=rows)
+        ids = await self._store.write(lambda: lastwords.tell(row.run_id, rows))
+        self._bus.publish("run.log", at=self._clock.now(), run_id=row.run_id, lines=rows, ids=ids)
 
     async def _keep(self, row: PeerRow, ring: Ring) -> None:
         """The last words of a host that rebooted or fell silent; nothing where the run failed for another reason."""
@@ -171,12 +171,12 @@ class Netconsole(asyncio.DatagramProtocol):
             stored = None
         rows = lastwords.log_rows(row.stage, words.untold)
         now = self._clock.now()
-        ring.file, finding = await self._store.write(
+        ring.file, finding, ids = await self._store.write(
             lambda: lastwords.put(row.run_id, words, rows, stored, now=now, plain_too=first, name=ring.file)
         )
         for one in heard:
             one.told = True
-        self._bus.publish("run.log", at=now, run_id=row.run_id, lines=rows)
+        self._bus.publish("run.log", at=now, run_id=row.run_id, lines=rows, ids=ids)
         if finding is not None:
             self._bus.publish(
                 "run.finding", at=now, run_id=row.run_id, severity=str(finding.severity), component=finding.component,

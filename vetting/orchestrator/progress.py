@@ -158,17 +158,17 @@ class Progress:
         await self._write_report(run_id)
         return reply
 
-    async def cancel(self, run_id: int, *, who: str, because: wire.Because) -> None:
-        await self._decide(deciding.cancel, run_id, who, because)
+    async def cancel(self, run_id: int, *, who: str, because: wire.Because, seen: str = "") -> None:
+        await self._decide(deciding.cancel, run_id, who, because, seen)
 
-    async def override(self, run_id: int, *, who: str, because: wire.Because) -> None:
-        await self._decide(deciding.override, run_id, who, because)
+    async def override(self, run_id: int, *, who: str, because: wire.Because, seen: str = "") -> None:
+        await self._decide(deciding.override, run_id, who, because, seen)
 
-    async def retry(self, run_id: int, *, who: str, because: wire.Because) -> None:
-        await self._decide(deciding.retry, run_id, who, because)
+    async def retry(self, run_id: int, *, who: str, because: wire.Because, seen: str = "") -> None:
+        await self._decide(deciding.retry, run_id, who, because, seen)
 
-    async def release(self, run_id: int, *, who: str, because: wire.Because) -> None:
-        await self._decide(deciding.release, run_id, who, because)
+    async def release(self, run_id: int, *, who: str, because: wire.Because, seen: str = "") -> None:
+        await self._decide(deciding.release, run_id, who, because, seen)
 
     async def past_deadline(self, run_id: int, attempt: AttemptRow) -> None:
         def turned(turn: Turn) -> None:
@@ -196,8 +196,15 @@ class Progress:
         for run in await self._store.read(lambda: runs.in_states((RunState.REPORTING,))):
             await self._finish(run.id)
 
-    async def _decide(self, decision: Decision, run_id: int, who: str, because: wire.Because) -> None:
-        run: RunRow = await self._turn(lambda turn: decision(turn, runs.get(run_id), who=who, because=because))
+    async def _decide(self, decision: Decision, run_id: int, who: str, because: wire.Because, seen: str) -> None:
+        """`seen`: what the person looked at, where they looked (`decisions.occasion`). Raises Conflict where it is past."""
+
+        def turned(turn: Turn) -> RunRow:
+            run = runs.get(run_id)
+            deciding.demand_seen(run, seen)
+            return decision(turn, run, who=who, because=because)
+
+        run = await self._turn(turned)
         if run.state is RunState.REPORTING:
             await asyncio.shield(self._finish(run_id))
         elif run.state in CLOSED:

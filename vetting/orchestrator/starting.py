@@ -226,7 +226,7 @@ def _claimed_again(turn: Turn, run: RunRow, message: wire.Claim) -> RunRow:
     if run.state in IN_STAGE and (interrupted := attempts.running(run.id)) is not None:
         why = "the agent was restarted within the same boot"
         turn.close_attempt(run, interrupted, Verdict.INTERRUPTED, why)
-        turn.say("run.log", run.id, text=f"{why}; {run.stage} runs again as a new attempt")
+        turn.note(run, f"{why}; {run.stage} runs again as a new attempt")
         turn.open_attempt(run, flags=interrupted.flags)
     return runs.get(run.id)
 

@@ -176,6 +176,11 @@ def add_transition(
     ).execute()
 
 
+def moves(run_id: int) -> int:
+    """How many transitions a run has behind it."""
+    return int(Transition.select().where(Transition.run == run_id).count())
+
+
 def transitions_of(run_id: int) -> list[TransitionRow]:
     """All that happened to a run, oldest first."""
     query = Transition.select().where(Transition.run == run_id).order_by(Transition.id)

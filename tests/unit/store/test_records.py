@@ -159,9 +159,10 @@ def test_a_breach_is_opened_extended_and_closed_once(store: Store, run: RunRow) 
 def test_log_lines_are_filtered_by_stage_level_and_text_and_followed_by_id(store: Store, run: RunRow) -> None:
     said = [("SMART", n, ("debug", "info", "warning", "error")[n % 4], "kernel", f"Line {n} 100%") for n in range(400)]
     said[7] = ("Burn", 7, "error", "agent", "I/O ERROR_on sda\x00 <b>")
-    assert store.write_now(lambda: logs.append(run.id, said)) == 400
-    assert store.write_now(lambda: logs.append(run.id, [])) == 0
+    ids = store.write_now(lambda: logs.append(run.id, said))
+    assert store.write_now(lambda: logs.append(run.id, [])) == []
     whole = store.read_now(lambda: logs.lines(run.id))
+    assert ids == [one.id for one in whole] == sorted(ids)
     assert [(one.stage, one.at_ms, one.level, one.source, one.text) for one in whole] == said
     assert [one.at_ms for one in store.read_now(lambda: logs.lines(run.id, stage="Burn"))] == [7]
     assert [one.at_ms for one in store.read_now(lambda: logs.lines(run.id, contains="i/o error_on"))] == [7]
@@ -171,6 +172,10 @@ def test_log_lines_are_filtered_by_stage_level_and_text_and_followed_by_id(store
     rest = store.read_now(lambda: logs.lines(run.id, after_id=whole[9].id, limit=2))
     assert rest == whole[10:12]
     assert store.read_now(lambda: logs.last_lines(run.id, limit=3)) == whole[-3:]
+    assert store.read_now(lambda: logs.before(run.id, limit=3)) == whole[-3:]
+    assert store.read_now(lambda: logs.before(run.id, before_id=whole[9].id, limit=2)) == whole[7:9]
+    late = store.read_now(lambda: logs.before(run.id, at_least="error", stage="SMART", contains="100", limit=2))
+    assert [one.at_ms for one in late] == [395, 399]
     assert store.write_now(lambda: logs.drop(run.id, before_ms=100)) == 100
     assert store.read_now(lambda: logs.count(run.id)) == 300
 
