@@ -43,6 +43,17 @@ class Listener:
         self._queue.append(news)
         self._ready.set()
 
+    def take(self) -> list[News]:
+        """Everything that waits now."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        self._ready.clear()
+        return waiting
+
+    async def ready(self) -> None:
+        """Returns once something waits."""
+        await self._ready.wait()
+
     async def __aiter__(self) -> AsyncIterator[News]:
         while True:
             while self._queue:
@@ -61,10 +72,6 @@ class Bus:
     def last_id(self) -> int:
         """The number of the newest news."""
         return self._last_id
-
-    def since(self, news_id: int) -> list[News]:
-        """What is kept of the news after that number."""
-        return [news for news in self._past if news.id > news_id]
 
     def publish(
         self, kind: str, *, at: float, run_id: int | None = None, host_id: int | None = None, **data: Any
