@@ -51,8 +51,8 @@ class Comparison:
     cautions: tuple[str, ...]
     sections: tuple[Section, ...]
 
-    def count(self, turn: Turn) -> int:
-        return sum(row.turn is turn for part in self.sections for row in (*part.differ, *part.same))
+    def count(self, turn: str) -> int:
+        return sum(row.turn == turn for part in self.sections for row in (*part.differ, *part.same))
 
 
 def compare(before: Report, after: Report) -> Comparison:
