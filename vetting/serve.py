@@ -53,6 +53,7 @@ from vetting.orchestrator.witness import Witnesses
 from vetting.stages import STAGES
 from vetting.store.artifacts import Room
 from vetting.store.db import Store
+from vetting.web.appliance import Appliance
 from vetting.web.console import Console
 from vetting.web.site import console_of, open_console
 
@@ -82,19 +83,26 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, *, clock: Clock | None = None, strict: bool = False) -> AsyncIterator[Server]:
-    """The orchestrator with all its services. Raises Refusal with one sentence for whatever is in its way."""
+async def running(
+    config: Config, *, clock: Clock | None = None, strict: bool = False, file: str = ""
+) -> AsyncIterator[Server]:
+    """The orchestrator with all its services. Raises Refusal with one sentence for whatever is in its way.
+
+    `file`: where the configuration was read, for those who ask.
+    """
     clock = clock or SystemClock()
     config = at_home(config)
     data = Path(config.server.data_dir)
     make_data_dir(data)
     with alone(data):
-        async with put_together(config, data, clock, strict=strict) as server:
+        async with put_together(config, data, clock, strict=strict, file=file) as server:
             yield server
 
 
 @contextlib.asynccontextmanager
-async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool) -> AsyncIterator[Server]:
+async def put_together(
+    config: Config, data: Path, clock: Clock, *, strict: bool, file: str = ""
+) -> AsyncIterator[Server]:
     """Everybody in order, over a data directory that is ours alone."""
     certificate = keys.ensure_certificate(data / "keys", config.server.allowed_hosts)
     store = await asyncio.to_thread(Store.open, data / "vetting.db")
@@ -136,7 +144,7 @@ async def put_together(config: Config, data: Path, clock: Clock, *, strict: bool
     ear = Netconsole(store=store, bus=bus, clock=clock, room=room, reporting=reporting)
     console = console_of(
         desk=desk, store=store, services=services, bus=bus, clock=clock, config=config, data=data,
-        fingerprint=certificate.fingerprint, image_dir=shelf.folder,
+        fingerprint=certificate.fingerprint, image_dir=shelf.folder, appliance=Appliance(config_file=file, started_at=clock.now(), look_at_image=shelf.now),
     )  # fmt: skip
     try:
         async with answering(desk, people, config, certificate, console, strict=strict) as url:

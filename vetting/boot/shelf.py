@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vetting import carried
 from vetting.config import Config
+from vetting.domain.image import ImageNow
 
 MANIFEST = "manifest.json"
 KERNEL, INITRD = "vmlinuz", "initrd.img"
@@ -30,6 +32,8 @@ class Looked:
     objection: str  # why no host can boot from it; empty where one can
     version: str = ""
     build: str = ""  # changes with every build
+    kernel: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)  # name -> version
 
 
 class Shelf:
@@ -53,6 +57,14 @@ class Shelf:
             if self._looked is None or self._looked.seen != seen:
                 self._looked = await asyncio.to_thread(self._read, seen)
             return self._looked
+
+    async def now(self) -> ImageNow:
+        """The same for people."""
+        seen = await self.look()
+        return ImageNow(
+            folder=str(self.folder), objection=self.why_not(), version=seen.version, kernel=seen.kernel,
+            packages=seen.packages,
+        )  # fmt: skip
 
     def why_not(self) -> str:
         """Why no host can boot from here, as of the last look; empty where one can."""
@@ -80,7 +92,10 @@ class Shelf:
         for name, (sha256, size) in promised.items():
             if why := _differs(self.folder / name, sha256, size):
                 return Looked(seen, f"{self.folder / name} {why}: the image is half written or damaged; {HOW}")
-        return Looked(seen, "", str(manifest.get("version", "")), hashlib.sha256(raw).hexdigest()[:16])
+        return Looked(
+            seen, "", str(manifest.get("version", "")), hashlib.sha256(raw).hexdigest()[:16],
+            str(manifest.get("kernel", "")), _packages(manifest),
+        )  # fmt: skip
 
 
 def _promise(entry: Any) -> tuple[str, int]:
@@ -89,6 +104,12 @@ def _promise(entry: Any) -> tuple[str, int]:
     if len(bytes.fromhex(sha256)) != 32:
         raise ValueError("a checksum is not SHA-256")
     return sha256, int(entry["size_bytes"])
+
+
+def _packages(manifest: dict[str, Any]) -> dict[str, str]:
+    """Empty in an image that does not tell them."""
+    told = manifest.get("packages")
+    return {str(name): str(version) for name, version in told.items()} if isinstance(told, dict) else {}
 
 
 def _mark(path: Path) -> tuple[int, int, int]:

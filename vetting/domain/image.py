@@ -15,3 +15,14 @@ class LiveImage:
     version: str
     kernel: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageNow:
+    """The live image as it lies with the orchestrator; `objection`: why no host can boot from it, empty where one can."""
+
+    folder: str
+    objection: str = ""
+    version: str = ""
+    kernel: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)

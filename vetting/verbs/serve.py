@@ -50,14 +50,22 @@ def main(args: argparse.Namespace) -> int:
             server = replace(server, data_dir=args.data)
         if args.port is not None:
             server = replace(server, port=args.port)
-        asyncio.run(until_told(replace(config, server=server), manager))
+        asyncio.run(until_told(replace(config, server=server), manager, file=file_of(args.config)))
     except Refusal as refusal:
         manager.status(str(refusal))  # `systemctl status` shows it beside the exit status
         raise
     return 0
 
 
-async def until_told(config: Config, manager: Manager) -> None:
+def file_of(given: Path | None) -> str:
+    """Which file the configuration was read from; empty where there is none, and what ships is in force."""
+    from vetting.config.loading import PLACES
+
+    found = given or next((place for place in PLACES if place.is_file()), None)
+    return str(found.absolute()) if found else ""
+
+
+async def until_told(config: Config, manager: Manager, *, file: str = "") -> None:
     """Serves until somebody says stop, and tells the service manager of it."""
     from vetting import serve
 
@@ -67,7 +75,7 @@ async def until_told(config: Config, manager: Manager) -> None:
         loop.add_signal_handler(number, told.set)
     async with contextlib.AsyncExitStack() as everything:
         async with manager.patience("opening the database, starting the services", most_s=START_S):
-            running = await everything.enter_async_context(serve.running(config))
+            running = await everything.enter_async_context(serve.running(config, file=file))
             await answers(running)
         # Measured with 250 agents: the store's threads give the loop back ten times sooner, and the collector no
         # longer walks what never dies: p99 of a heartbeat fell from 252 ms to 68 ms.

@@ -10,9 +10,12 @@ from vetting.config import Config
 from vetting.orchestrator.accounts import Accounts
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.desk import Desk
+from vetting.orchestrator.fleet import Fleet
 from vetting.orchestrator.services import Services
 from vetting.store.db import Store
+from vetting.web.appliance import Appliance
 from vetting.web.assets import Assets
+from vetting.web.chartreader import ChartReader
 from vetting.web.live import Hub
 from vetting.web.looks import Looks
 from vetting.web.notices import Notices
@@ -33,4 +36,7 @@ class Console:
     hub: Hub  # pushes what has changed to the browsers
     looks: Looks  # templates
     assets: Assets  # style and scripts
+    charts: ChartReader  # what the charts of a run show
+    fleet: Fleet  # every host at a glance
+    appliance: Appliance  # what it is, for the settings
     notices: Notices  # what was just done, told on the next page
