@@ -105,11 +105,26 @@ def charts(report: Report) -> tuple[Chart, ...]:
         return ()
     groups: dict[tuple[str, str], list[Curve]] = {}
     for curve in report.curves.series:
-        groups.setdefault((curve.name.partition(".")[0], curve.unit), []).append(curve)
-    order = {family: number for number, family in enumerate(TITLES)}
-    keys = sorted(groups, key=lambda key: (order.get(key[0], len(order)), key))
+        groups.setdefault(family_of(curve.name, curve.unit), []).append(curve)
     factor = _factor(groups.values())
-    return tuple(_chart(key, groups[key], report, factor) for key in keys)
+    return tuple(_chart(key, groups[key], report, factor) for key in in_order(groups))
+
+
+def family_of(name: str, unit: str) -> tuple[str, str]:
+    """Series of one family and unit share a chart: what is measured, and in what."""
+    return name.partition(".")[0], unit
+
+
+def in_order(keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The charts' order: families as `TITLES` has them, then by name."""
+    order = {family: number for number, family in enumerate(TITLES)}
+    return sorted(keys, key=lambda key: (order.get(key[0], len(order)), key))
+
+
+def title_of(family: str, unit: str) -> str:
+    """Temperatures, °C"""
+    title = TITLES.get(family, family.capitalize())
+    return f"{title}, {UNITS.get(unit, unit)}" if unit else title
 
 
 def _factor(groups: Iterable[Sequence[Curve]]) -> int:
@@ -133,11 +148,7 @@ def _chart(key: tuple[str, str], group: list[Curve], report: Report, factor: int
         rest = together(others)
         traces.insert(0, trace(f"{len(others)} further series", None, rest, scale, curves, factor))
     places = {curve.name: place for place, curve in enumerate(drawn)}
-    title = (
-        f"{TITLES.get(family, family.capitalize())}, {UNITS.get(unit, unit)}"
-        if unit
-        else TITLES.get(family, family.capitalize())
-    )
+    title = title_of(family, unit)
     return Chart(
         key=f"{family}-{unit}",
         title=title,

@@ -125,6 +125,36 @@ def downsample_all(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far somebody has read the samples of a run."""
+
+    batch: int = 0
+    block: int = 0
+
+
+def everything(run_id: int, *, t0_ms: int | None = None, t1_ms: int | None = None) -> tuple[dict[int, Points], Mark]:
+    """All samples in the window by the number of their series, and how far that is."""
+    return _gather(run_id, t0_ms, t1_ms), Mark(_newest(SampleBatch, run_id), _newest(SampleBlock, run_id))
+
+
+def arrived(run_id: int, since: Mark) -> tuple[dict[int, Points], Mark] | None:
+    """What came after a mark, as it arrived: late samples too. None where old samples were compacted or dropped since:
+    then only everything tells what is new."""
+    newest = Mark(_newest(SampleBatch, run_id), _newest(SampleBlock, run_id))
+    if newest.block != since.block or newest.batch < since.batch:
+        return None
+    gathered: dict[int, Points] = {}
+    fresh = SampleBatch.select(SampleBatch.t0_ms, SampleBatch.blob)
+    for start_ms, blob in plain(fresh.where((SampleBatch.run == run_id) & (SampleBatch.id > since.batch))):
+        spread(gathered, start_ms, blob)
+    return {number: in_order(points) for number, points in gathered.items()}, newest
+
+
+def _newest(table: type[SampleBatch] | type[SampleBlock], run_id: int) -> int:
+    return table.select(pw.fn.MAX(table.id)).where(table.run == run_id).scalar() or 0
+
+
 def sample_count(run_id: int) -> int:
     """How many samples there are of a run."""
     return sum(len(points.values) for points in _gather(run_id, None, None).values())
