@@ -22,11 +22,11 @@ class ConfigErrors(Refusal):
     code = "bad_config"
     exit_code = 2
 
-    def __init__(self, file: str, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, file: str, mistakes: Iterable[Mistake], *, so: str = "nothing was started") -> None:
         self.file = file
         self.mistakes = tuple(sorted(mistakes))
         count = len(self.mistakes)
-        head = f"{file} has {count} mistake{'s' if count != 1 else ''}; nothing was started"
+        head = f"{file} has {count} mistake{'s' if count != 1 else ''}; {so}"
         super().__init__("\n".join([head, *(f"  {line}" for line in self.lines)]), mistakes=count)
 
     @property

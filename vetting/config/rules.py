@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 from vetting.config.mistakes import one_of
 from vetting.config.values import EVENTS
 from vetting.domain import roles
+from vetting.domain.firmware import READ_BY
 from vetting.domain.limits import SERIES_FAMILIES, could_match
+from vetting.domain.naming import mac_of
+from vetting.domain.permit import DISK, SCRATCH
 from vetting.domain.specdiff import severity_mistake
 from vetting.domain.states import STAGE_ORDER
 
@@ -24,6 +27,7 @@ HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 MEANS_SOMETHING_ELSE = ("authorization", "cookie", "host", "origin", "referer", "user-agent", "content-type")
 OUR_WORDS = ("initrd", "BOOTIF", "init", "rdinit", "root")
 LARGEST_RANGE = 65536
+COMPONENTS = (*READ_BY, "microcode")  # kinds of parts whose firmware is taken down
 
 Rule = Callable[[Any], list[str]]
 
@@ -89,6 +93,18 @@ def _apprise(url: str) -> list[str]:
 
 def _events(names: tuple[str, ...]) -> list[str]:
     return [f"there is no event {name!r}; {one_of(name, EVENTS)}" for name in names if name not in EVENTS]
+
+
+def _disk_kind(word: str) -> list[str]:
+    return [] if word in (DISK, SCRATCH) else [f"there is no kind {word!r}; leave it out, a disk is a disk"]
+
+
+def _mac(text: str) -> list[str]:
+    return [] if mac_of(text) else [f"must be a MAC address such as 52:54:00:12:34:56, it is {text!r}"]
+
+
+def _firmware_component(word: str) -> list[str]:
+    return [] if word in COMPONENTS else [f"there is no kind of firmware {word!r}; {one_of(word, COMPONENTS)}"]
 
 
 def _filled(text: str) -> list[str]:
@@ -193,6 +209,13 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("Profile", "drop"): _drop,
     ("HostClass", "product"): _filled,
     ("HostClass", "severities"): _severities,
+    ("ExpectedSpec", "severities"): _severities,
+    ("ExpectedDisk", "serial"): _filled,
+    ("ExpectedDisk", "kind"): _disk_kind,
+    ("ExpectedNic", "mac"): _mac,
+    ("FirmwarePin", "component"): _firmware_component,
+    ("FirmwarePin", "identifier"): _filled,
+    ("FirmwarePin", "version"): _filled,
     ("Channel", "name"): _filled,
     ("Channel", "url"): _apprise,
     ("Channel", "events"): _events,

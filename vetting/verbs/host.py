@@ -113,25 +113,17 @@ def _edit(args: argparse.Namespace, known: wire.HostView | None) -> wire.HostEdi
 
 
 def _spec(path: Path) -> ExpectedSpec:
-    """An expected spec from YAML. Raises BadInput with the path of the mistake."""
-    import msgspec
-    import yaml
-
+    """An expected spec from YAML. Raises ConfigErrors with every mistake, BadInput where the file cannot be read."""
+    from vetting.config import hostfile
+    from vetting.config.document import LARGEST_BYTES
     from vetting.domain.errors import BadInput
-    from vetting.domain.hostspec import ExpectedSpec
 
     try:
-        text = path.read_text(encoding="utf-8")
-        if len(text) > 1024 * 1024:
-            raise BadInput(f"{path} is over 1 MiB; an expected spec is a page or two")
-        found = yaml.safe_load(text) or {}
-        spec = msgspec.convert(found, ExpectedSpec)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise BadInput(f"{path} is not an expected spec: {error}") from error
-    unknown = sorted(set(found) - set(ExpectedSpec.__dataclass_fields__))
-    if unknown:
-        raise BadInput(f"{path}: unknown fields {', '.join(map(str, unknown))}")
-    return spec
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"cannot read the expected spec {path}: {error.strerror}; check the path") from error
+    return hostfile.read(raw, str(path))
 
 
 def _list(hosts: tuple[wire.HostView, ...]) -> None:

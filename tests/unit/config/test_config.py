@@ -264,10 +264,11 @@ def test_a_proxy_that_signs_people_in_is_named_with_its_addresses() -> None:
 @pytest.mark.parametrize("rule", sorted(RULES), ids=".".join)
 def test_every_rule_watches_a_key_that_exists(rule: tuple[str, str]) -> None:
     from vetting.config import values
-    from vetting.domain import profiles, thresholds
+    from vetting.domain import hostspec, profiles, thresholds
 
     section, key = rule
-    (kind,) = {getattr(module, section) for module in (values, profiles, thresholds) if hasattr(module, section)}
+    places = (values, profiles, thresholds, hostspec)
+    (kind,) = {getattr(module, section) for module in places if hasattr(module, section)}
     assert key in {item.name for item in fields(kind)}
 
 
