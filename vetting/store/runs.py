@@ -112,6 +112,11 @@ def listing(
     return [row(RunRow, record) for record in query]
 
 
+def any_in(states: Collection[RunState]) -> bool:
+    """Whether there is a run in one of these states; looks no further than the first."""
+    return bool(Run.select(Run.id).where(Run.state.in_([str(state) for state in states])).exists())
+
+
 def in_states(states: Collection[RunState]) -> list[RunRow]:
     """All runs in these states, oldest first: the order in which they are served."""
     query = Run.select().where(Run.state.in_([str(state) for state in states])).order_by(Run.id)

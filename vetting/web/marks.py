@@ -24,7 +24,7 @@ STATES = {
     RunState.BOOTING: Shown("↑", "Booting", "note"),
     RunState.COMPLETED: Shown("✓", "Completed", "good"),
     RunState.FAILED: Shown("✗", "Failed", "bad"),
-    RunState.FAILED_HOLDING: Shown("✋", "Held", "bad"),
+    RunState.FAILED_HOLDING: Shown("‖", "Held", "bad"),
     RunState.CANCELLED: Shown("◼", "Cancelled", "warn"),
     RunState.RELEASED: Shown("⏏", "Released", "warn"),
 }

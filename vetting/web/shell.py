@@ -10,6 +10,7 @@ from vetting.domain.states import IN_STAGE, RunState
 from vetting.orchestrator.bus import News
 from vetting.store import runs
 from vetting.web.console import Console
+from vetting.web.forms import masked
 from vetting.web.stream import address
 from vetting.web.visit import View, Visit
 from vetting.web.who import THEME, THEMES
@@ -28,7 +29,7 @@ async def framed(console: Console, view: View, visit: Visit) -> str:
         "visit": visit,
         "person": visit.person,
         "operator": visit.operator,
-        "csrf": visit.person.csrf if visit.person is not None else "",
+        "csrf": masked(visit.person.csrf) if visit.person is not None else "",
         "problem": visit.problem,
         "page_title": view.title,
         "nav": view.nav,
@@ -47,10 +48,7 @@ async def worst(console: Console) -> str:
     if console.services.troubles():
         return "down"
     held, busy = await console.store.read(
-        lambda: (
-            bool(runs.listing(states=(RunState.FAILED_HOLDING,), limit=1)),
-            bool(runs.listing(states=IN_STAGE, limit=1)),
-        )
+        lambda: (runs.any_in((RunState.FAILED_HOLDING,)), runs.any_in(IN_STAGE)),
     )
     return "held" if held else "busy" if busy else "calm"
 
