@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import secrets
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -38,3 +40,26 @@ async def read_form(request: web.Request, max_bytes: int) -> dict[str, tuple[str
     for name, value in pairs:
         fields[name] = (*fields.get(name, ()), value.replace("\r\n", "\n"))
     return fields
+
+
+def masked(token: str) -> str:
+    """The token as a page carries it: other bits each time, so that the length of a compressed page tells nothing of it."""
+    raw = bytes.fromhex(token)
+    pad = secrets.token_bytes(len(raw))
+    return (pad + _xor(pad, raw)).hex()
+
+
+def is_token_of(token: str, said: str) -> bool:
+    """Whether a form carries this session's token, masked or bare."""
+    try:
+        raw = bytes.fromhex(said)
+    except ValueError:
+        return False
+    own = bytes.fromhex(token)
+    if len(raw) == 2 * len(own):
+        raw = _xor(raw[: len(own)], raw[len(own) :])
+    return hmac.compare_digest(raw, own)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

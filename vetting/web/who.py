@@ -10,6 +10,7 @@ from vetting.web.console import Console
 COOKIE = "__Host-vetting"  # the prefix: over TLS alone, for this very name, for every path; no other site can set it
 THEME = "vetting-theme"
 THEMES = ("light", "dark")
+THEME_KEPT_S = 365 * 86400  # a session's cookie ends with the browser, and on our side whenever the session does
 
 
 async def person_at(console: Console, request: web.Request, peer: str) -> Person | None:
@@ -25,6 +26,7 @@ async def person_at(console: Console, request: web.Request, peer: str) -> Person
 def put_cookie(response: web.StreamResponse, name: str, value: str) -> None:
     """Sets one of ours; an empty value takes it away. Scripts cannot read it and other sites' requests do not carry it."""
     if value:
-        response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Lax")
+        max_age = THEME_KEPT_S if name == THEME else None
+        response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="Lax", max_age=max_age)
     else:
         response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Lax")

@@ -30,7 +30,7 @@ async def set_up(console: Console, visit: Visit) -> Answer:
 
 async def sign_in_page(console: Console, visit: Visit) -> Answer:
     if visit.person is not None:
-        return Go(to="/")
+        return Go(to=home(visit.query.get("next", "")))
     if await console.accounts.needs_setup():
         return Go(to="/setup")
     values = {"next": home(visit.form.get("next") or visit.query.get("next", "")), "name": visit.form.get("name", "")}
