@@ -87,6 +87,14 @@ def test_a_success_forgives_the_name_and_not_what_the_address_guessed_beside(tri
     assert wait_of(tries, "10.0.0.1", "mine") == 0
 
 
+def test_a_success_ends_the_wait_that_strangers_brought_upon_the_name(tries: Attempts, clock: FakeClock) -> None:
+    for number in range(8):
+        fail(tries, clock, 1, f"10.0.{number}.1", "ann")
+    fail(tries, clock, 1, "10.0.0.7", "ann")
+    tries.succeeded("10.0.0.7", "ann")
+    assert wait_of(tries, "10.9.9.9", "ann") == 0
+
+
 def test_a_try_that_was_never_judged_does_not_count(tries: Attempts) -> None:
     for _ in range(50):
         tries.begin("10.0.0.1", "ann")
