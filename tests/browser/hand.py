@@ -184,8 +184,10 @@ class Hand:
     async def unexpected_data(self) -> wire.ResultReply:
         """As the Storage stage says it where the wipe probe finds something."""
         cells = tuple(Cell(component=f"disk:{one}", verdict=Verdict.ERROR, reason=DATA) for one in self.machine.serials)
-        reason = "; ".join(f"{cell.component}: {cell.reason}" for cell in cells)
-        return await self.post(self.outcome(verdict=Verdict.ERROR, reason=reason, cells=cells, tools=()))
+        hits = "; ".join(f"{cell.component} holds {DATA.partition(': ')[2]}" for cell in cells)
+        return await self.post(
+            self.outcome(verdict=Verdict.ERROR, reason=f"UnexpectedData: {hits}", cells=cells, tools=())
+        )
 
     async def hold(self, *, addresses: tuple[str, ...] = ("192.0.2.41",), door: bool = True, trouble: str = "") -> None:
         """Parked: tells where it is, and the key of its SSH server."""

@@ -50,11 +50,12 @@ def decisions_open(
 
 
 def _open(state: RunState, held_from: RunState | None, failed_stage: str, reason: str) -> Iterator[Decision]:
+    from_hold = state is RunState.FAILED_HOLDING and bool(failed_stage)
     for one in DECISIONS:
         target = MOVES.get((state, one.event))
         if target is None or (isinstance(target, Reenter) and held_from not in IN_STAGE):
             continue
-        if one.verb == "cancel" and one is not (CANCEL_REBOOT if failed_stage else CANCEL):
+        if one.verb == "cancel" and one is not (CANCEL_REBOOT if from_hold else CANCEL):
             continue
         if one.flags and not _flags_fit(one.flags[0], STAGE_OF[held_from] if held_from else "", reason):
             continue

@@ -128,8 +128,8 @@ def _report(records: Records, series: Sequence[str], curves: Curves | None) -> R
     run = particulars.run_shown(records)
     found = judged(records, series)
     table = coverage(records, series)
-    stages, breaches, findings = passages.stages(records), _breaches(records), _findings(records)
-    differences = _differences(records)
+    stages, breaches, findings = passages.stages(records), breaches_shown(records), findings_shown(records)
+    differences = differences_shown(records)
     return Report(
         format=FORMAT,
         records_as_of_at=particulars.as_of(records),
@@ -171,7 +171,7 @@ def _report(records: Records, series: Sequence[str], curves: Curves | None) -> R
 ORDER = {weight: number for number, weight in enumerate(Weight)}
 
 
-def _breaches(records: Records) -> tuple[BreachShown, ...]:
+def breaches_shown(records: Records) -> tuple[BreachShown, ...]:
     shown = [
         BreachShown(
             stage=row.stage,
@@ -192,7 +192,7 @@ def _breaches(records: Records) -> tuple[BreachShown, ...]:
     return tuple(sorted(shown, key=lambda one: ORDER[one.severity]))
 
 
-def _findings(records: Records) -> tuple[FindingShown, ...]:
+def findings_shown(records: Records) -> tuple[FindingShown, ...]:
     shown = [
         FindingShown(
             stage=row.stage,
@@ -208,7 +208,7 @@ def _findings(records: Records) -> tuple[FindingShown, ...]:
     return tuple(sorted(shown, key=lambda one: ORDER[one.severity]))
 
 
-def _differences(records: Records) -> tuple[DifferenceShown, ...]:
+def differences_shown(records: Records) -> tuple[DifferenceShown, ...]:
     shown = [
         DifferenceShown(
             attempt=row.attempt,

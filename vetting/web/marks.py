@@ -40,6 +40,8 @@ VERDICTS = {
     "failed": Shown("✗", "Failed", "bad"),
     "incomplete": Shown("…", "Not finished", "note"),
     "lost": Shown("✗", "Lost", "bad"),
+    "running": Shown("▶", "Running", "note"),
+    "missing": Shown("○", "Not tested", "warn"),
     "": NONE,
 }
 assert all(RunState(state) for state in STATES if state) and BEFORE_CLAIM

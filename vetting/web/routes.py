@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from vetting.web.pages import adopting, charts, fleet, report, runs, settings, signing
+from vetting.web.pages import (, host
+    account,
+    adopting,
+    charts,
+    evidence,
+    fleet,
+    hold,
+    notifying,
+    people,
+    report,
+    run,
+    run_actions,
+    run_log,
+    runs,
+    settings,
+    signing,
+    tokens,
+)
 from vetting.web.shell import Shell
 from vetting.web.stream import FeedOf, streaming
 from vetting.web.visit import Need, Page
@@ -11,16 +28,28 @@ FEEDS: dict[str, FeedOf] = {
     "shell": lambda console, visit, argument: Shell(console),
     "fleet": fleet.feed,
     "strangers": adopting.feed,
+    "host": host.feed,
     "settings": lambda console, visit, argument: settings.Settings(console),
+    "run": run.feed,
     "run-charts": charts.feed,
 }
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *fleet.PAGES,
     *adopting.PAGES,
+    *host.PAGES,
     *runs.PAGES,
     *report.PAGES,
     *settings.PAGES,
+    *notifying.PAGES,
+    *people.PAGES,
+    *tokens.PAGES,
+    *account.PAGES,
     *charts.PAGES,
+    *run.PAGES,
+    *run_log.PAGES,
+    *run_actions.PAGES,
+    *evidence.PAGES,
+    *hold.PAGES,
     Page(path="/live", need=Need.VIEWER, show=streaming(FEEDS)),
 )

@@ -25,6 +25,9 @@
     if (s < 172800) { const h = s / 3600; return `${h < 10 ? Math.round(h * 10) / 10 : Math.round(h)}\u00a0h`; }
     return `${(s / 86400).toFixed(1)}\u00a0days`;
   };
+  // The appliance's clock is the one that counts: a laptop's on an air-gapped network may be hours off.
+  const root = document.documentElement.dataset;
+  if (root.now) root.skew = (Number(root.now) - Date.now() / 1000).toFixed(1);
   const skew = () => Number(document.documentElement.dataset.skew || 0);
   const tick = () => {
     const now = Date.now() / 1000 + skew();
