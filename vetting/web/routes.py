@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from vetting.web.pages import (, host
+from vetting.web.pages import (
     account,
     adopting,
     charts,
     evidence,
     fleet,
     hold,
+    host,
     notifying,
     people,
     report,
