@@ -11,6 +11,8 @@ from typing import TypeVar
 from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable
+from vetting.domain.hostspec import ExpectedSpec
+from vetting.domain.specchanges import changes
 from vetting.domain.states import CLOSED
 from vetting.orchestrator import bmcs
 from vetting.orchestrator.bus import Bus
@@ -58,15 +60,33 @@ class People:
 
         self._tell(await self._write(act))
 
-    async def edit_host(self, name: str, edit: wire.HostEdit, *, who: str) -> None:
+    async def edit_host(self, name: str, edit: wire.HostEdit, *, who: str, keep_spec: bool = False) -> None:
+        """`keep_spec`: the expected spec stays as it is at that moment, whatever `edit` says of it."""
         check_host(edit)
 
         def act(now: float) -> int:
             host = _named(name)
-            hosts.edit(host.id, name=edit.name, macs=edit.macs, note=edit.note, spec=edit.spec)
+            spec = host.spec if keep_spec else edit.spec
+            hosts.edit(host.id, name=edit.name, macs=edit.macs, note=edit.note, spec=spec)
             hosts.edit(host.id, **bmcs.changes(edit, host))
             detail = {"was": name, "bmc": edit.bmc.address if edit.bmc else ""}
             audit.add(at=now, who=who, what="host.edit", target=edit.name, detail=detail)
+            return host.id
+
+        self._tell(await self._write(act))
+
+    async def change_spec(self, name: str, spec: ExpectedSpec, *, was: ExpectedSpec, who: str) -> None:
+        """A new expected spec in place of the one that the person saw. Raises Conflict where it is another one by now."""
+
+        def act(now: float) -> int:
+            host = _named(name)
+            if host.spec != was:
+                raise Conflict(f"the expected spec of {name} was changed by somebody else meanwhile; look at it again")
+            check_host(wire.HostEdit(name=host.name, spec=spec))
+            hosts.edit(host.id, spec=spec)
+            told = changes(was, spec)
+            detail = {"was": name, "changes": [text[:300] for text in told[:50]], "in_all": len(told)}
+            audit.add(at=now, who=who, what="host.spec", target=name, detail=detail)
             return host.id
 
         self._tell(await self._write(act))

@@ -19,6 +19,7 @@ from vetting.web.chartreader import ChartReader
 from vetting.web.live import Hub
 from vetting.web.looks import Looks
 from vetting.web.notices import Notices
+from vetting.web.pages.trends import TrendReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +39,6 @@ class Console:
     assets: Assets  # style and scripts
     charts: ChartReader  # what the charts of a run show
     fleet: Fleet  # every host at a glance
+    trends: TrendReader  # what becomes of a host from run to run
     appliance: Appliance  # what it is, for the settings
     notices: Notices  # what was just done, told on the next page

@@ -21,6 +21,7 @@ from vetting.web.door import Door
 from vetting.web.live import Hub
 from vetting.web.looks import Looks
 from vetting.web.notices import Notices
+from vetting.web.pages.trends import TrendReader
 from vetting.web.routes import PAGES
 
 
@@ -42,7 +43,7 @@ def console_of(
     return Console(
         desk=desk, accounts=desk.accounts, store=store, services=services, bus=bus, clock=clock, config=config,
         data=data, fingerprint=fingerprint, image_dir=image_dir, hub=Hub(bus=bus, clock=clock),
-        looks=Looks(assets.url), assets=assets, charts=ChartReader(store), notices=Notices(), appliance=appliance,
+        looks=Looks(assets.url), assets=assets, charts=ChartReader(store), notices=Notices(), appliance=appliance, trends=TrendReader(),
         fleet=Fleet(store=store, clock=clock, latest=desk.intake.latest),
     )  # fmt: skip
 

@@ -1,0 +1,54 @@
+"""What a host was last found to consist of: the newest inventory and firmware snapshot of its runs. Inside `Store.read`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vetting.domain.inventory import FirmwareItem, Inventory
+from vetting.domain.outcome import Verdict
+from vetting.orchestrator.moves import inventory_in
+from vetting.store import attempts, firmware, runs
+from vetting.store.rows import RunRow
+
+LOOKED_AT = 20  # newest runs; a host that was not seen whole in so many is as one that never was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """`run_id`, `at`: of the run that found it, and when that began."""
+
+    run_id: int
+    at: float
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareFound:
+    run_id: int
+    at: float
+    items: tuple[FirmwareItem, ...]
+
+
+def last_inventory(host_id: int) -> Found | None:
+    """None where no run of it came past its Inventory."""
+    for run in newest(host_id):
+        latest = attempts.latest(run.id, "Inventory")
+        if latest is None or latest.verdict is not Verdict.PASS:
+            continue
+        outcome = attempts.outcome_of(run.id, "Inventory", latest.attempt)
+        if outcome is not None and (inventory := inventory_in(outcome)) is not None:
+            return Found(run_id=run.id, at=run.created_at, inventory=inventory)
+    return None
+
+
+def last_firmware(host_id: int) -> FirmwareFound | None:
+    """None where no run of it took its firmware down."""
+    for run in newest(host_id):
+        if items := firmware.firmware_of(run.id):
+            return FirmwareFound(run_id=run.id, at=run.created_at, items=items)
+    return None
+
+
+def newest(host_id: int) -> Sequence[RunRow]:
+    return runs.listing(host_id=host_id, limit=LOOKED_AT)
