@@ -35,6 +35,7 @@ NEVER_OPENED = re.compile(
     | ^(bin|peewee-stubs)/ | ^pwiz\.py$                              # commands with the builder's path; stubs; a generator
     | \.dist-info/(RECORD|WHEEL|INSTALLER|REQUESTED|direct_url\.json|top_level\.txt|sboms/.*)$
     | ^pycparser/ | ^cffi/                                           # compile C; cryptography needs _cffi_backend alone
+    | ^apprise/(i18n|assets)/(?!__init__) | ^apprise/cli\.py$         # translations, pictures for messages, its command
     | ^pygments/(lexers|styles|formatters)/(?!_mapping|__init__|default|python|terminal)
     """,
     re.VERBOSE,

@@ -46,6 +46,7 @@ from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
 from vetting.orchestrator.services import Services
+from vetting.orchestrator.telling import Telling
 from vetting.orchestrator.views import Views
 from vetting.orchestrator.waking import Waking
 from vetting.orchestrator.watchdog import Watchdog
@@ -86,10 +87,9 @@ class Server:
 async def running(
     config: Config, *, clock: Clock | None = None, strict: bool = False, file: str = ""
 ) -> AsyncIterator[Server]:
-    """The orchestrator with all its services. Raises Refusal with one sentence for whatever is in its way.
+    """The orchestrator with all its services; `file`: where its configuration stands, for those who ask.
 
-    `file`: where the configuration was read, for those who ask.
-    """
+    Raises Refusal with one sentence for whatever is in its way."""
     clock = clock or SystemClock()
     config = at_home(config)
     data = Path(config.server.data_dir)
@@ -134,6 +134,7 @@ async def put_together(
         ),
         doors=Doors(store=store, clock=clock),
         outlets=Outlets(store=store, clock=clock),
+        telling=Telling(store=store, clock=clock, config=config),
     )
     await leave_local_token(people, data)
     waking = Waking(

@@ -12,6 +12,7 @@ from vetting.orchestrator.outlets import Outlets
 from vetting.orchestrator.people import People
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
+from vetting.orchestrator.telling import Telling
 from vetting.orchestrator.views import Views
 
 
@@ -26,3 +27,4 @@ class Desk:
     registering: Registering  # gives installed hosts their reporter
     doors: Doors  # ways into held hosts
     outlets: Outlets  # asks management controllers
+    telling: Telling  # tries the channels that people are told by

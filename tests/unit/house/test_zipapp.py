@@ -27,6 +27,8 @@ from vetting import carried
         "rich/__pycache__/console.cpython-311.pyc",
         "pygments/lexers/_cobol_builtins.py",
         "peewee-stubs/__init__.pyi",
+        "apprise/i18n/de/LC_MESSAGES/apprise.mo",
+        "apprise/assets/themes/default/apprise-info-256x256.png",
     ],
 )
 def test_what_a_running_program_never_opens_is_left_out(name: str) -> None:
