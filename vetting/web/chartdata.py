@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-import msgspec
-
 from vetting.domain.limits import covers
 from vetting.domain.thresholds import Threshold
 from vetting.report import text
 from vetting.report.charts import FROM_ZERO, TITLES, TRACES, family_of, in_order, title_of
 from vetting.store.rows import AttemptRow, BreachRow, SeriesRow
 from vetting.web.chartgrid import Grid, Track
+from vetting.web.chartshape import Breach, Chart, ChartData, Column, Limit, Line, Rest, Row, Stage
 
 MOST_CHARTS = 24
 POINTS_IN_ALL = 36_000  # of all lines drawn: some hundred kilobytes
@@ -25,96 +24,6 @@ MOST_BREACHES = 100  # of a chart
 MOST_STAGES = 200
 NAME, UNIT = 120, 20  # characters
 SIGNS = {"<=": "≤", ">=": "≥", "==": "=", "<": "<", ">": ">"}
-
-Column = list[float | None]
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One series; `id` is what live samples call it. Values stand at the chart's times; None: nothing was measured."""
-
-    id: int
-    name: str
-    low: Column
-    high: Column
-    mean: Column
-    least: float | None
-    most: float | None
-    last: float | None
-    last_ms: int
-
-
-class Rest(msgspec.Struct, frozen=True, kw_only=True):
-    """All further series of a chart as one band."""
-
-    count: int
-    ids: list[int]
-    low: Column
-    high: Column
-
-
-class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    value: float
-    label: str
-    severity: str
-    stages: tuple[str, ...]  # empty: every stage
-
-
-class Breach(msgspec.Struct, frozen=True, kw_only=True):
-    series: str
-    stage: str
-    severity: str
-    open: bool
-    first_ms: int
-    last_ms: int
-    worst: float | None  # None: it was not a number
-    text: str
-
-
-class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    key: str
-    title: str
-    unit: str
-    from_zero: bool
-    at: list[int]  # stretches in which anything was measured: the times of all columns
-    lines: list[Line]
-    rest: Rest | None
-    limits: list[Limit]
-    breaches: list[Breach]
-
-
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    attempt: int
-    begin_ms: int
-    end_ms: int | None  # None: it runs
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A series in words, for the table."""
-
-    name: str
-    title: str
-    unit: str
-    low: float | None
-    mean: float | None
-    high: float | None
-    last: float | None
-    samples: int
-    not_numbers: int
-    breaches: tuple[str, ...]
-
-
-class ChartData(msgspec.Struct, frozen=True, kw_only=True):
-    run: int
-    ended: bool
-    begin_ms: int
-    end_ms: int
-    stretch_ms: int
-    stages: list[Stage]
-    charts: list[Chart]
-    series: int
-    samples: int
-    left_out: int  # series that no chart shows
 
 
 def chart_data(

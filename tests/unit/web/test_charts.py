@@ -24,8 +24,9 @@ from vetting.store import aging, samples
 from vetting.store.rows import BreachRow, SeriesRow
 from vetting.store.samples import Points
 from vetting.web import chartdata, chartgrid, chartreader
-from vetting.web.chartdata import Chart, ChartData, chart_data
+from vetting.web.chartdata import chart_data
 from vetting.web.chartgrid import Grid
+from vetting.web.chartshape import Chart, ChartData
 from vetting.web.console import Console
 from vetting.web.pages.charts import RunCharts
 
@@ -323,4 +324,5 @@ def test_a_breach_goes_out_at_once_and_clean() -> None:
     data = {"change": "opened", "series": "temp.\u202ecpu", "severity": "critical", "first_at": 1.0, "last_at": 2.0,
             "worst": math.nan, "text": "temp.\u202ecpu reached nan", "op": "<=", "limit": 90}  # fmt: skip
     ((name, said),) = feed().events(news("run.breach", 10.0, **data))
-    assert name == "breach" and said["worst"] is None and "\u202e" not in said["series"] + said["text"]
+    assert name == "breach" and said["worst"] is None and "\u202e" not in json.dumps(said, ensure_ascii=False)
+    assert (said["id"], said["op"], said["limit"]) == (None, "≤", 90)

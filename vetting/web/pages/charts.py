@@ -15,7 +15,7 @@ from vetting.domain.errors import BadInput, NotFound
 from vetting.gate import HEADERS
 from vetting.orchestrator.bus import News
 from vetting.report import text
-from vetting.web.chartdata import NAME
+from vetting.web.chartdata import NAME, SIGNS
 from vetting.web.console import Console
 from vetting.web.visit import Answer, Need, Page, View, Visit
 
@@ -97,7 +97,8 @@ class RunCharts:
             case "run.samples":
                 self._gather(news.data["names"], news.data["samples"])
             case "run.breach":
-                yield "breach", {"run": self.run_id, **_breach(news.data)}
+                known = self.console.charts.known(self.run_id) or {}
+                yield "breach", {"run": self.run_id, "id": known.get(news.data["series"]), **_breach(news.data)}
             case "run.moved" | "run.attempt":
                 self._afresh = True  # stages begin and end
         if (self._last or self._afresh) and not 0 <= news.at - self._sent_at < EVERY_S:
@@ -155,7 +156,8 @@ def _breach(data: Mapping[str, Any]) -> dict[str, Any]:
         "first_ms": int(data["first_at"] * 1000),
         "last_ms": int(data["last_at"] * 1000),
         "worst": _short(data["worst"]),
-        "text": text.clean(data["text"], 2 * NAME),
+        "op": SIGNS[data["op"]],
+        "limit": _short(data["limit"]),
     }
 
 

@@ -73,11 +73,11 @@ RunCharts.plot = (place, chart, data, hooks) => {
     ctx.save();
     const taken = [];
     for (const limit of chart.limits) {
-      const y = u.valToPos(limit.value, "y", true);
+      const y = Math.round(u.valToPos(limit.value, "y", true));
       if (y < area.top - 1 || y > area.bottom + 1) continue;
       const color = limit.severity === "critical" ? tokens.bad : limit.severity === "warning" ? tokens.warn : tokens.note;
       const spans = limit.stages.length ? data.stages.filter((one) => limit.stages.includes(one.name)).map((one) => [x(u, since(one.begin_ms)), x(u, one.end_ms === null ? end() : since(one.end_ms))]) : [[area.left, area.right]];
-      ctx.strokeStyle = color; ctx.lineWidth = 1.5 * px; ctx.setLineDash([8 * px, 5 * px]);
+      ctx.strokeStyle = color; ctx.lineWidth = 2 * px; ctx.setLineDash([8 * px, 5 * px]);
       for (const [left, right] of spans) { ctx.beginPath(); ctx.moveTo(left, y); ctx.lineTo(right, y); ctx.stroke(); }
       ctx.setLineDash([]);
       let bottom = y - 5 * px < area.top + 12 * px ? y + 15 * px : y - 5 * px;

@@ -80,16 +80,19 @@
         const panel = panels.find((one) => one.shows(id));
         panel?.put(id, second + 0.5 - shift, low, high, mean);
         panel?.range(id, low, high);
+        endMs = Math.max(endMs, second * 1000 + 500);
       }
       for (const [id, ms, value] of told.last) { endMs = Math.max(endMs, ms); panels.find((one) => one.shows(id))?.last(id, ms, value); }
       drawSoon();
     };
     const breach = (told) => {
-      if (told.change === "opened") news.textContent = `Breach: ${told.text}`;
-      const panel = panels.find((one) => one.chart.lines.some((line) => line.name === told.series));
+      const panel = panels.find((one) => one.chart.lines.some((line) => line.id === told.id));
+      const unit = panel?.chart.unit ? `\u00a0${panel.chart.unit}` : "";
+      const text = `${told.series} reached ${told.worst === null ? "not a number" : number(told.worst)}, limit ${told.op} ${number(told.limit)}${unit}`;
+      if (told.change === "opened") news.textContent = `Breach: ${text}`;
       if (!panel) { soon(); return; }
       const known = panel.chart.breaches.find((one) => one.series === told.series && one.first_ms === told.first_ms && one.open);
-      const now = { severity: told.severity, series: told.series, first_ms: told.first_ms, last_ms: told.last_ms, worst: told.worst, text: told.text, open: told.change !== "closed" };
+      const now = { severity: told.severity, series: told.series, first_ms: told.first_ms, last_ms: told.last_ms, worst: told.worst, text, open: told.change !== "closed" };
       if (known) Object.assign(known, now); else panel.chart.breaches.push(now);
       panel.breaches(); drawSoon();
     };
