@@ -485,9 +485,8 @@ async def test_guessing_is_slowed_in_words_and_the_name_stays_typed(tmp_path: Pa
     async with staged(tmp_path) as scene:
         await scene.operator()
         form = {"name": "mal <b>ory", "password": "a wrong password"}
-        for _ in range(5):
-            last = await post(scene, "/sign-in", None, form)
-            assert last.status == 401
+        last = await post(scene, "/sign-in", None, form)
+        assert last.status == 401
         async with asyncio.timeout(30):
             while last.status == 401:  # on a slow machine the first waits are over before we ask again
                 last = await post(scene, "/sign-in", None, form)
