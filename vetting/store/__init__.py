@@ -63,8 +63,13 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 sent(id, *, now)   failed(id, *, next_at, error)   give_up(id, *, error)   entries(*, state)
                 pending_count()
     tokens      issue() -> (plain, hash)   hash_of(plain)   matches(plain, hash) -> bool (constant time)
-                create_operator(name, role, *, now) -> (OperatorTokenRow, plain)   authenticate(plain) -> row|None
+                create_operator(name, role, *, now, by="") -> (OperatorTokenRow, plain)   authenticate(plain) -> row|None
                 mark_used(id, *, now)   operators()   revoke(name)
+    users       create(name, role, password, *, now, by) -> UserRow   find(name)   by_id(id)   listing()   any_there()
+                change(id, **UserChanges)   remove(id) (with sessions)   operators_beside(id) -> int
+    sessions    create(user_id, secret_hash, *, now, peer) -> SessionRow   find(secret_hash)   of_user(user_id)
+                seen(id, *, now) -> bool   end(id) -> bool   end_all_of(user_id, *, but="") -> int
+                end_older(*, seen_before, created_before) -> int
     unknown     note(mac, *, address, source, what, now)   listing() -> [UnknownHostRow]      bounded, the silent go first
     settings    get(key, kind) -> value|None   put(key, value, *, now)   remove(key)
 """
