@@ -236,19 +236,26 @@ async def _end_older_runs(server: serve.Server, name: str) -> None:
 
 async def _until_over(server: serve.Server, run_id: int, show: Show, keeper: Keeper) -> None:
     """Shows the run until it is over. Nobody comes to a hold here: it is released. Without an agent it is cancelled."""
+    console = await _console(server)
     while True:
         gone = keeper.why_gone  # before the look: what the agent did last is in it
         view = await server.desk.views.run(run_id)
-        show(view, server.url)
+        show(view, console)
         if view.state == RunState.FAILED_HOLDING:
             because = wire.Because(reason="vetting try does not hold the machine that it runs on")
             await server.desk.progress.release(run_id, who=ME, because=because)
         elif view.state in CLOSED or view.state == RunState.FAILED:
-            show(view, server.url)
+            show(view, console)
             return
         elif gone and view.state != RunState.REPORTING:
             await server.desk.progress.cancel(run_id, who=ME, because=wire.Because(reason=gone))
         await asyncio.sleep(0.5)
+
+
+async def _console(server: serve.Server) -> str:
+    """Where the console answers as long as the run lasts, and what makes the first account there."""
+    code = await server.accounts.setup_code()
+    return f"{server.url}{f' (setup code {code})' if code else ''}"
 
 
 async def _concluded(server: serve.Server, run_id: int) -> Tried:

@@ -26,7 +26,7 @@ class Live:
     def __init__(self) -> None:
         self._told: set[tuple[str, int, str]] = set()
         self._live: RichLive | None = None
-        self._url_told = False
+        self._console_told = False
 
     def __enter__(self) -> Live:
         if sys.stdout.isatty():
@@ -42,13 +42,13 @@ class Live:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, view: wire.RunView, url: str) -> None:
+    def show(self, view: wire.RunView, console: str) -> None:
         if self._live is not None:
-            self._live.update(_table(view, url))
+            self._live.update(_table(view, console))
             return
-        if not self._url_told:
-            self._url_told = True
-            print(f"run {view.id} of {visible(view.host)}, profile {view.profile}; orchestrator at {url}", flush=True)
+        if not self._console_told:
+            self._console_told = True
+            print(f"run {view.id} of {visible(view.host)}, profile {view.profile}; console at {console}", flush=True)
         for attempt in view.attempts:
             key = (attempt.stage, attempt.attempt, attempt.verdict)
             if key not in self._told:
@@ -64,11 +64,11 @@ def _line(attempt: wire.AttemptView) -> str:
     return f"{SIGNS.get(attempt.verdict, '?')} {attempt.stage}{again} {word}{lasted}{reason}"
 
 
-def _table(view: wire.RunView, url: str) -> Table:
+def _table(view: wire.RunView, console: str) -> Table:
     from rich.table import Table
 
     title = f"run {view.id} of {visible(view.host)} · profile {view.profile} · {view.state}"
-    table = Table(title=title, caption=f"orchestrator at {url}", expand=False)
+    table = Table(title=title, caption=f"console at {console}", expand=False)
     for head in ("stage", "verdict", "time", "planned", "progress"):
         table.add_column(head, justify="right" if head in ("time", "planned") else "left")
     by_stage: dict[str, list[wire.AttemptView]] = {}

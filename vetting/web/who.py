@@ -16,11 +16,17 @@ THEME_KEPT_S = 365 * 86400  # a session's cookie ends with the browser, and on o
 async def person_at(console: Console, request: web.Request, peer: str) -> Person | None:
     """None: nobody that we know."""
     proxied = console.config.console
-    if proxied.proxy_header and (name := told_by_proxy(proxied, peer, request.headers.get(proxied.proxy_header))):
+    if proxied.proxy_header and (name := told_by_proxy(proxied, peer, the_only(request, proxied.proxy_header))):
         return await console.accounts.by_proxy(name)
     if secret := request.cookies.get(COOKIE, ""):
         return await console.accounts.session(secret)
     return None
+
+
+def the_only(request: web.Request, header: str) -> str | None:
+    """A header's value; None where it is not there, or there twice: then somebody before the proxy sent one too."""
+    values = request.headers.getall(header, [])
+    return values[0] if len(values) == 1 else None
 
 
 def put_cookie(response: web.StreamResponse, name: str, value: str) -> None:

@@ -539,6 +539,8 @@ async def test_a_name_is_believed_from_the_proxys_address_alone(tmp_path: Path, 
         assert ("Sign out" in answer.text) is False
         if status == 200:
             assert (await post(scene, "/theme", None, {"theme": "dark"}, X_Remote_User="ann")).status == 403  # no token
+            twice = await ask(scene, "GET", "/", more={"X-Remote-User": "mira", "x-remote-user": "ann"})
+            assert twice.status == 303  # the first one came from before the proxy
             strange = await ask(scene, "GET", "/", X_Remote_User="<b>")
             assert "<b>" not in strange.text
 
