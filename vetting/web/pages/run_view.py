@@ -26,6 +26,7 @@ LEFT_OUT = Shown("–", "Left out", "warn")
 OVERRIDDEN = Shown("◐", "Passed, overridden", "warn")
 PASSED_LATER = Shown("◐", "Passed at a later attempt", "warn")
 BYTES = {"bytes": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+SECONDS = ("s", "seconds")
 SHORT_S = 10.0  # planned for less than this a stage needs no bar
 
 
@@ -57,6 +58,11 @@ class StageNow:
         return 0.0 if self.last is None else (self.last.ended_at or now) - self.last.started_at
 
     @property
+    def by_seconds(self) -> bool:
+        """Its agent counts seconds: one bar says it all."""
+        return bool(self.work) and self.progress is not None and self.progress.unit in SECONDS
+
+    @property
     def work(self) -> str:
         """How far it is, in words: 1.2 GiB of 3.9 GiB."""
         if self.progress is None or not self.progress.of > 0:
@@ -64,7 +70,7 @@ class StageNow:
         done, of, unit = min(self.progress.done, self.progress.of), self.progress.of, self.progress.unit
         if unit in BYTES:
             return f"{size(done * BYTES[unit])} of {size(of * BYTES[unit])}"
-        if unit in ("s", "seconds"):
+        if unit in SECONDS:
             return f"{duration(round(done))} of {duration(round(of))}"
         return f"{number(done)} of {number(of, unit)}"
 
@@ -89,8 +95,10 @@ class RunNow:
         if self.current is not None:
             return self.current.name
         ended = [one for one in self.stages if one.last is not None]
-        tones = {"bad": 0, "warn": 1}
-        return min(ended, key=lambda one: (tones.get(one.shown.tone, 2), -one.number)).name if ended else ""
+        for tone in ("bad", "warn"):
+            if those := [one for one in ended if one.shown.tone == tone]:
+                return those[0].name
+        return max(ended, key=lambda one: one.elapsed_s(0.0)).name if ended else ""
 
     @property
     def held(self) -> bool:
