@@ -81,6 +81,7 @@ class Server:
     services: Services
     boot_url: str  # where hosts boot from us; empty where they do not
     console_url: str  # what people type into their browsers
+    console: Console  # what its pages work with
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +167,9 @@ async def put_together(
                 in_background(dispatcher.run, watchdog.run, console.hub.run, *hear, *boot.loops),
             ):
                 people_at = config.server.public_url if config.server.port else url
-                yield Server(url, certificate, desk, accounts, bus, store, reporting, services, boot.url, people_at)
+                yield Server(
+                    url, certificate, desk, accounts, bus, store, reporting, services, boot.url, people_at, console
+                )
     finally:
         await waking.close()
         await iperf.close()

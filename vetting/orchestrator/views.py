@@ -9,7 +9,7 @@ from vetting.domain.states import IN_STAGE, RunState
 from vetting.orchestrator.holding import why_not_enterable
 from vetting.orchestrator.reporters import reporter_age_s
 from vetting.orchestrator.reporting import Reporting
-from vetting.store import attempts, hosts, runs, unknown
+from vetting.store import attempts, fleet, hosts, runs, unknown
 from vetting.store.db import Store
 from vetting.store.rows import AttemptRow, HostRow, RunRow, UnknownHostRow
 
@@ -39,8 +39,9 @@ class Views:
         """Machines that asked to boot and are in no record by now, whoever asked last first."""
 
         def look() -> tuple[wire.UnknownHostView, ...]:
-            ours = {mac for host in hosts.listing() for mac in host.macs}
-            return tuple(_unknown(row) for row in unknown.listing() if row.mac not in ours)
+            asked = unknown.listing()
+            ours = fleet.addresses() if asked else frozenset()
+            return tuple(_unknown(row) for row in asked if row.mac not in ours)
 
         return await self._store.read(look)
 

@@ -99,6 +99,12 @@ def look(*, hosts: Collection[int] | None = None, runs: Collection[int] = ()) ->
     return [_row(record, going) for record in _raw(query)]
 
 
+def addresses() -> frozenset[str]:
+    """Every MAC address that belongs to a host."""
+    found = _raw(Host.select(Host.macs).where(Host.removed_at == 0.0))
+    return frozenset(mac for (macs,) in found for mac in _TEXTS.decode(macs))
+
+
 def serials() -> dict[int, tuple[str, ...]]:
     """By host, every serial number that it is known by: its own, and those of its disks. For searching."""
     found = _raw(Host.select(Host.id, Host.spec, Host.identity).where(Host.removed_at == 0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vetting.domain.states import BEFORE_CLAIM, IN_STAGE, RunState
@@ -58,7 +58,7 @@ class Tile:
 def tile_of(host: HostNow) -> Tile:
     run, last = host.run, host.row.last
     before = last if last is not None and (run is None or last.run_id != run.run_id) else None
-    remarks, whole = _remarks(before)
+    qualifiers = before.qualifiers if before is not None else ()
     return Tile(
         id=host.row.host_id,
         name=host.name,
@@ -73,10 +73,10 @@ def tile_of(host: HostNow) -> Tile:
         chips=_chips(run),
         verdict=_verdict(before) if before is not None or run is None else None,
         verdict_at=before.ended_at if before is not None else None,
-        remarks=remarks,
-        remark_count=len(before.qualifiers) if before is not None else 0,
-        remark_tone="calm" if before is not None and before.word == Word.VETTED else "warn",
-        all_remarks=whole,
+        remarks=in_short(qualifiers),
+        remark_count=len(qualifiers),
+        remark_tone=tone_of_remarks(before.word) if before is not None else "",
+        all_remarks="; ".join(qualifiers),
         who=host.beat.who if host.beat.at is not None or host.row.registered_at else "",
         silent=host.beat.silent,
         beat_at=host.beat.at,
@@ -130,14 +130,16 @@ def _verdict(last: Last | None) -> Shown:
     return marks.of_verdict(last.word) if last.word else NOT_STARTED
 
 
-def _remarks(last: Last | None) -> tuple[tuple[str, ...], str]:
-    """What stands beside the verdict, in short and whole: a green must not look greener than it is."""
-    if last is None or not last.qualifiers:
-        return (), ""
-    short = list(dict.fromkeys(_short(one) for one in last.qualifiers))
+def in_short(qualifiers: Sequence[str]) -> tuple[str, ...]:
+    """What stands beside a verdict, in a few words each: a green must not look greener than it is."""
+    short = list(dict.fromkeys(_short(one) for one in qualifiers))
     more = len(short) - MOST_CHIPS
-    shown = (*short[:MOST_CHIPS], f"and {more} more") if more > 0 else tuple(short)
-    return shown, "; ".join(last.qualifiers)
+    return (*short[:MOST_CHIPS], f"and {more} more") if more > 0 else tuple(short)
+
+
+def tone_of_remarks(word: str) -> str:
+    """What a vetted host's remarks tell bars nothing."""
+    return "calm" if word == Word.VETTED else "warn"
 
 
 def _short(remark: str) -> str:

@@ -8,6 +8,7 @@ from vetting.store import hosts, runs
 from vetting.store.rows import RunRow
 from vetting.web import marks
 from vetting.web.console import Console
+from vetting.web.tiles import in_short, tone_of_remarks
 from vetting.web.visit import Answer, Need, Page, View, Visit
 
 ON_A_PAGE = 50
@@ -40,12 +41,15 @@ async def listed(console: Console, visit: Visit) -> Answer:
 def _shown(run: RunRow) -> dict[str, object]:
     """What the template needs of a run. A run that came to no verdict says why it is over."""
     word = str(run.verdict_detail.get("word", ""))
+    qualifiers = tuple(str(one) for one in run.verdict_detail.get("qualifiers", ()))
     over = run.state in (*CLOSED, RunState.FAILED)
     return {
         "run": run,
         "state": marks.of_state(run.state),
         "verdict": marks.of_verdict(word) if word else None,
-        "qualifiers": tuple(run.verdict_detail.get("qualifiers", ())),
+        "remarks": in_short(qualifiers),
+        "whole": "; ".join(qualifiers),
+        "tone": tone_of_remarks(word),
         "why": run.reason if not word and over else "",
     }
 
