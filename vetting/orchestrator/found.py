@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vetting.domain.inventory import FirmwareItem, Inventory
+from vetting.domain.naming import known
 from vetting.domain.outcome import Verdict
 from vetting.orchestrator.moves import inventory_in
-from vetting.store import attempts, firmware, runs
+from vetting.store import attempts, firmware, measurements, runs
 from vetting.store.rows import RunRow
 
+MIB = 1024**2
 LOOKED_AT = 20  # newest runs; a host that was not seen whole in so many is as one that never was
 
 
@@ -48,6 +51,22 @@ def last_firmware(host_id: int) -> FirmwareFound | None:
         if items := firmware.firmware_of(run.id):
             return FirmwareFound(run_id=run.id, at=run.created_at, items=items)
     return None
+
+
+_SURFACE = re.compile(r"disk\..+\.surface\.(?:write|verify)\.1\.mean")
+
+
+def surface_rates(host_id: int) -> dict[str, float]:
+    """Serial as compared -> bytes a second at which the newest run that scanned the disk wrote or read it, the slower of both."""
+    rates: dict[str, float] = {}
+    for run in newest(host_id):
+        of_run: dict[str, float] = {}
+        for row in measurements.measurements_of(run.id, stage="Storage"):
+            serial = known(row.component.partition(":")[2])
+            if serial and _SURFACE.fullmatch(row.series) and row.value > 0:
+                of_run[serial] = min(row.value * MIB, of_run.get(serial, row.value * MIB))
+        rates = {**of_run, **rates}
+    return rates
 
 
 def newest(host_id: int) -> Sequence[RunRow]:

@@ -22,6 +22,7 @@ from vetting.web.pages import (
     runs,
     settings,
     signing,
+    start,
     tokens,
 )
 from vetting.web.shell import Shell
@@ -33,6 +34,7 @@ FEEDS: dict[str, FeedOf] = {
     "fleet": fleet.feed,
     "strangers": adopting.feed,
     "host": host.feed,
+    "start": start.feed,
     "settings": lambda console, visit, argument: settings.Settings(console),
     "run": run.feed,
     "run-charts": charts.feed,
@@ -44,6 +46,7 @@ PAGES: tuple[Page, ...] = (
     *host.PAGES,
     *host_actions.PAGES,
     *host_spec.PAGES,
+    *start.PAGES,
     *runs.PAGES,
     *report.PAGES,
     *settings.PAGES,

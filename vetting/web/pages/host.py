@@ -118,10 +118,15 @@ async def host_named(console: Console, name: str) -> HostRow:
 
 
 def feed(console: Console, visit: Visit, argument: str) -> HostFeed:
-    """Raises NotFound for what is no number of a host."""
-    if not argument.isdecimal() or len(argument) > 15:
+    """Raises NotFound."""
+    return HostFeed(console, number_of(argument), visit.operator)
+
+
+def number_of(argument: str) -> int:
+    """A host's number, from the address of a feed. Raises NotFound for what is none."""
+    if not (argument.isascii() and argument.isdecimal()) or len(argument) > 15:
         raise NotFound(f"there is no host {argument[:40]!r}; load the page again")
-    return HostFeed(console, int(argument), visit.operator)
+    return int(argument)
 
 
 PAGES = (Page(path="/hosts/{host}", need=Need.VIEWER, show=show),)
