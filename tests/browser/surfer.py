@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 AXE = Path(__file__).resolve().parents[2] / "build" / "npm" / "axe.min.js"
 PATIENCE_MS = 15_000
+PHONE_PX = 600  # narrower than this a browser is a phone's: it is touched, and its scroll bars take no room
 GRAVE = {"serious", "critical"}
 ENDED = "net::ERR_ABORTED"
 """A request that the page itself gave up: what every stream says when its page is left."""
@@ -46,6 +47,8 @@ class Surfer:
         context = await self.browser.new_context(
             ignore_https_errors=True,
             viewport={"width": width, "height": height},
+            is_mobile=width < PHONE_PX,
+            has_touch=width < PHONE_PX,
             color_scheme="dark" if dark else "light",
             java_script_enabled=javascript,
             reduced_motion="reduce",
