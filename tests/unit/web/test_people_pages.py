@@ -109,7 +109,7 @@ async def test_the_last_operator_can_neither_go_nor_be_kept_out(house: House) ->
 
 async def test_a_token_is_shown_once_and_works_until_it_is_revoked(house: House) -> None:
     seen = await house.operator.send("/tokens/issue", name="graf <ana>", role="viewer")
-    found = re.search(r"<pre class=\"secret\"><code>([\w-]{43})</code>", seen.raw)
+    found = re.search(r"<pre class=\"secret\" tabindex=\"0\"><code>([\w-]{43})</code>", seen.raw)
     assert found
     token = found.group(1)
     assert seen.headers["Cache-Control"] == "no-store"
