@@ -11,7 +11,7 @@ from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, Fir
 NAMES = {
     "manufacturer": "manufacturer", "product": "product", "system_serial": "serial of the machine", "cpu_model": "processor model",
     "cpu_sockets": "processor sockets", "cpu_threads": "processor threads", "memory_bytes": "memory", "dimm_count": "number of DIMMs",
-    "dimm_serials": "serials of the DIMMs", "gpu_count": "number of GPUs", "gpu_models": "GPU models", "psu_count": "power supplies",
+    "dimm_serials": "serials of the DIMMs", "gpu_count": "number of GPUs", "gpu_models": "GPU models", "psu_count": "number of power supplies",
     "max_temp_c": "highest temperature (°C)", "disk_iops_floor": "fewest IOPS of a disk",
     "disk_p99_ceiling_ms": "highest p99 latency of a disk (ms)",
 }  # fmt: skip
@@ -125,6 +125,8 @@ def _parts(was: ExpectedNic | FirmwarePin, now: ExpectedNic | FirmwarePin) -> st
 def _of(field: str, value: object) -> str:
     if field == "memory_bytes" and isinstance(value, int):
         return f"{value / 1024**3:.4g} GiB"
+    if field in ("gpu_count", "psu_count"):  # none of them can be pinned
+        return str(value)
     return _said(value)
 
 

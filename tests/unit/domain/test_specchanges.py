@@ -66,7 +66,7 @@ def test_every_kind_of_change_is_told() -> None:
         "manufacturer is no longer pinned (was Supermicro)",
         "product: SYS-6019P → SYS-1",
         "memory: 128 GiB → 64 GiB",
-        "power supplies is pinned to nothing",
+        "number of power supplies is pinned to 0",
         "network card 52:54:00:00:00:01 is expected now",
         "network card 3c:ec:ef:00:11:22: speed_mb_s 10000 → 25000",
         "firmware of every bios: version 3.8a → 4",
