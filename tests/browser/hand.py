@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +45,10 @@ class Hand:
     doing: str = "running"
     did: str = ""
     flags: tuple[str, ...] = ()
+    on_cancel: list[Callable[[], object]] = field(
+        default_factory=list
+    )  # what ends the stage's processes, if it has any
+    gone: asyncio.Event = field(default_factory=asyncio.Event)  # set once it has carried out `did`
     _seq: int = 0
     _began_s: float = 0.0
 
@@ -220,6 +224,8 @@ class Hand:
         command = await self.beat(**progress)
         match command.cmd:
             case "cancel_stage":
+                for end in self.on_cancel:
+                    end()
                 with contextlib.suppress(Refusal):
                     await self.post(self.outcome(verdict=Verdict.CANCELLED, reason=command.reason, cells=()))
                 self.doing = "idle" if self.doing == "running" else self.doing
@@ -229,6 +235,7 @@ class Hand:
                 self._turn_to(command.stage, command.attempt)
             case "reboot" | "shutdown":
                 self.did = command.cmd
+                self.gone.set()
         return command.cmd
 
     @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@
   const list = log.querySelector("[data-lines]"), form = log.querySelector("form"), none = log.querySelector("[data-none]");
   const state = log.querySelector("[data-log-state]"), follow = log.querySelector("[data-follow]"), box = follow.querySelector("input");
   const run = log.dataset.run, ids = new Set([...list.children].map((one) => Number(one.dataset.id)));
-  let asking = null, more = false, quiet = 0;
+  let asking = null, more = false, left = 0; // left: where we put the list ourselves
   follow.hidden = false;
   form.querySelector("button").hidden = true; // what is typed is searched at once
 
@@ -24,7 +24,7 @@
     li.append(piece("at", at), " ", piece("stage", stage), " ", piece("level", level), " ", piece("source", source), " ", piece("text", text));
     return li;
   };
-  const bottom = () => { if (box.checked) { quiet = performance.now(); list.scrollTop = list.scrollHeight; } };
+  const bottom = () => { if (box.checked) { list.scrollTop = list.scrollHeight; left = list.scrollTop; } };
   const say = () => {
     none.hidden = list.childElementCount > 0;
     const want = choice(), some = want.stage || want.contains || want.level !== "debug";
@@ -81,9 +81,9 @@
   form.addEventListener("input", () => { clearTimeout(soon); soon = setTimeout(again, 200); });
   form.addEventListener("submit", (event) => { event.preventDefault(); again(); });
   list.addEventListener("scroll", () => {
-    if (performance.now() - quiet < 150) return; // our own
     const there = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
-    if (there !== box.checked) { box.checked = there; say(); }
+    if (there) box.checked = true; else if (list.scrollTop < left - 1) box.checked = false; // a person scrolled up
+    say();
   });
   box.addEventListener("change", () => { bottom(); say(); });
   document.addEventListener("click", (event) => {
@@ -99,5 +99,5 @@
     if (told.ask) catchUp(); else add(told.lines);
   });
   document.addEventListener("resync", catchUp);
-  list.scrollTop = list.scrollHeight;
+  bottom();
 })();
