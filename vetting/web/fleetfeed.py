@@ -63,8 +63,8 @@ class FleetFeed:
         tiles = [(tile_of(host), {f"host/{host.row.host_id}", _run_id(host.row)}) for host in hosts]
         changed = [tile for tile, names in tiles if names & set(whole) or self._looks_new(tile)]
         same = {tile.id for tile in changed}
+        regrouped = COUNTS in ids or any(self._is_elsewhere(tile) for tile in changed)
         self._known.update({tile.id: tile.looks for tile in changed})
-        regrouped = COUNTS in ids
         parts = [self.piece("_fleet_hosts.html.j2", tiles=changed)] if changed else []
         if rest := [tile for tile, _ in tiles if tile.id not in same]:
             parts.append(self.piece("_fleet_beats.html.j2", tiles=rest))
@@ -77,6 +77,11 @@ class FleetFeed:
         """Several elements, each of which takes the place of the one with its id."""
         now = self.console.clock.now()
         return self.console.looks.render(template, {"live": True, "view": self.view, "now": now, **values})
+
+    def _is_elsewhere(self, tile: Tile) -> bool:
+        """Whether it is counted in other groups than before: a silent host spoke."""
+        known = self._known.get(tile.id)
+        return known is None or known.groups != tile.groups
 
     def _looks_new(self, tile: Tile) -> bool:
         return self._known.get(tile.id) != tile.looks

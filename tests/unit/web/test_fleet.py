@@ -233,6 +233,7 @@ async def test_a_heartbeat_renews_the_age_alone_and_a_change_the_whole_tile(plac
     renamed = await feed.render(beat)
     assert f'id="host-{host.id}"' in renamed
     await place.scene.server.store.write(lambda: hosts.edit(host.id, name="works-1"))
+    assert "count-" not in renamed
     moved = feed.touched(place.news("run.moved", run_id=host.last_run_id, data={"state": "Storage"}))
     whole = await feed.render(moved)
     assert f'id="host-{host.id}"' in whole

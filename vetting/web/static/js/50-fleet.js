@@ -3,6 +3,7 @@
   const form = document.getElementById("filter"), least = 2000;
   document.documentElement.classList.add("scripted");
   if (!document.getElementById("hosts")) return;
+  if (!form) document.addEventListener("fleet", () => location.assign("/")); // the first host of all
 
   const query = (withView) => {
     const said = form ? new URLSearchParams(new FormData(form)) : new URLSearchParams(location.search);
@@ -53,7 +54,7 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden && again) { again = false; soon(); } });
   // A host falls silent without a word: the list says so when the time for it has come.
   setInterval(() => {
-    const before = Date.now() / 1000 - 60;
+    const before = Date.now() / 1000 + Number(document.documentElement.dataset.skew || 0) - 60;
     const hosts = document.getElementById("hosts");
     if (hosts && [...hosts.querySelectorAll(".beat:not(.silent)[data-beat]")].some((one) => Number(one.dataset.beat) < before)) soon();
   }, 5000);
