@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -48,7 +48,14 @@ class Visitor:
         csrf = {"csrf": self.guest.csrf} if self.guest else {}
         return await self._ask("POST", path, {**csrf, **fields})
 
-    async def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Seen:
+    async def send_all(self, path: str, fields: Sequence[tuple[str, str]]) -> Seen:
+        """As `send`, for forms in which a field comes more than once."""
+        csrf = [("csrf", self.guest.csrf)] if self.guest else []
+        return await self._ask("POST", path, [*csrf, *fields])
+
+    async def _ask(
+        self, method: str, path: str, form: dict[str, str] | Sequence[tuple[str, str]] | None = None
+    ) -> Seen:
         headers = {"Origin": self.scene.url} if form is not None else {}
         async with self.session.request(
             method, self.scene.url + path, data=form, headers=headers, allow_redirects=False,
