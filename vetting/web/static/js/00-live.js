@@ -3,19 +3,21 @@
   const say = (text) => { const place = document.getElementById("connection"); if (place) place.textContent = text; };
   let lost = null;
   document.addEventListener("htmx:sse:error", (event) => {
-    if (event.detail.status === 401) location.reload();
+    if (event.detail.status === 401) load();
     lost ??= setTimeout(() => { say("○ Not connected, trying again"); document.body.dataset.offline = ""; }, 1500);
   });
   document.addEventListener("htmx:sse:after:connection", () => {
     clearTimeout(lost); lost = null; say(""); delete document.body.dataset.offline;
   });
-  document.addEventListener("signed-out", () => location.reload());
+  const load = () => { location.href = location.pathname + location.search; }; // not `reload`, which would post a form again
+  document.addEventListener("signed-out", load);
 
   const favicon = () => {
     const worst = document.getElementById("banner")?.dataset.worst, link = document.getElementById("favicon");
     if (worst && link && link.dataset[worst] && !link.href.endsWith(link.dataset[worst])) link.href = link.dataset[worst];
   };
   document.addEventListener("htmx:sse:after:message", favicon);
+  document.addEventListener("vetting:worst", favicon);
 
   // As `round_duration` in looks.py says it.
   const age = (seconds) => {
