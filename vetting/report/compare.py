@@ -65,7 +65,7 @@ def compare(before: Report, after: Report) -> Comparison:
         ("Counters", _counters(before, after)),
         ("What was tested", _coverage(before, after)),
         ("Differences from the expected spec", _differences(before, after)),
-        ("What the host consists of", _facts(before, after)),
+        ("The host, the image and the programs", _facts(before, after)),
         ("Firmware", _firmware(before, after)),
         ("Durations", _durations(before, after)),
     )
@@ -197,10 +197,13 @@ def _grown(value: float | str | None) -> str:
 def _coverage(before: Report, after: Report) -> Iterable[Row]:
     old = {(row.stage, row.component): row for row in before.coverage}
     new = {(row.stage, row.component): row for row in after.coverage}
+    unreached = sides.unreached(before) | sides.unreached(after)  # Stages says so once
     for key in _names(old, new):
         one, two = old.get(key), new.get(key)
         shown = two or one
         assert shown is not None
+        if shown.stage in unreached:
+            continue
         said = [_covered(row) for row in (one, two)]
         turn = Turn.SAME if said[0] == said[1] else Turn.CHANGED
         if one and two:
@@ -235,7 +238,8 @@ def _values(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Row]:
 
 def _durations(before: Report, after: Report) -> Iterable[Row]:
     old, new = sides.durations(before), sides.durations(after)
-    for name in _names(old, new):
+    unreached = sides.unreached(before) | sides.unreached(after)
+    for name in (name for name in _names(old, new) if name not in unreached):
         one, two = old.get(name), new.get(name)
         said = [NONE if part is None else duration(part) for part in (one, two)]
         if one is None or two is None:

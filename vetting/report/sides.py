@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from vetting.report.model import Coverage, Fact, Report
+from vetting.report.model import Coverage, Fact, Mark, Report
 
 SAYS_NOTHING = ("h",)  # hours of use grow whatever a host does
 OPEN = ("incomplete",)
@@ -62,6 +62,11 @@ def growth(report: Report) -> dict[str, float | None]:
         known = found.get(name, 0.0)
         found[name] = None if one.delta is None or known is None else known + float(one.delta)
     return found
+
+
+def unreached(report: Report) -> set[str]:
+    """Stages that this run never came to."""
+    return {stage.name for stage in report.stages if stage.verdict is Mark.MISSING}
 
 
 def least_share(row: Coverage) -> float:

@@ -51,6 +51,7 @@ def test_two_real_runs_differ_in_what_happened_to_the_second(good: Report, hot: 
     assert found["CPUStress"].before == "PASS"
     assert "2 attempts" in found["CPUStress"].after
     assert found["Storage"].after.startswith("MISSING")
+    assert not [what for what in found if what.startswith("Storage: ")]  # once is enough
     assert found["highest temperature of all"].turn is Turn.WORSE
     assert found["highest temperature of all"].amount.startswith("+")
     assert any(what.startswith("Breach: critical: not temp.coretemp.package-id-0 <= 90") for what in found)

@@ -87,6 +87,18 @@ async def test_without_a_good_run_before_it_the_page_says_what_to_do(scene: Scen
     assert (await viewer.see(f"/runs/{first.run_id}/compare?with={'9' * 40}")).status == 404
 
 
+async def test_what_a_host_says_is_inert_and_bounded_beside_another_run(scene: Scene, viewer: Visitor) -> None:
+    await scene.completed("pve-07")
+    hostile = '"><script>alert(1)</script>\x1b[31m\u202eevil' + "x" * 10_000
+    bad = await scene.held("CPUStress", "pve-07", reason=hostile)
+    seen = await viewer.see(f"/runs/{bad.run_id}/compare")
+    assert "<script>alert" not in seen.raw
+    assert "\x1b" not in seen.raw
+    assert "\u202e" not in seen.raw
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in seen.raw
+    assert "x" * 1000 not in seen.raw
+
+
 @pytest.mark.parametrize(
     ("host", "name"),
     [
