@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.browser.scene import Scene, staged
 from tests.unit.web.visitor import Visitor, visiting
 from vetting.store.rows import RunRow
 from vetting.web.pages.report import file_name
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with staged(tmp_path) as scene:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """One for all of them; each test has hosts of its own."""
+    async with staged(tmp_path_factory.mktemp("scene")) as scene:
         yield scene
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def viewer(scene: Scene) -> AsyncIterator[Visitor]:
     async with visiting(scene, await scene.viewer()) as visitor:
         yield visitor
 
 
 async def test_the_report_is_framed_by_us_alone_and_can_do_nothing_there(scene: Scene, viewer: Visitor) -> None:
-    run = await scene.completed("pve-07")
+    run = await scene.completed("pve-12")
     page = await viewer.see(f"/runs/{run.run_id}/report")
     assert f'<iframe class="report-frame" src="/runs/{run.run_id}/report.html"' in page.raw
     assert 'sandbox=""' in page.raw
     framed = await viewer.see(f"/runs/{run.run_id}/report.html")
-    assert "<h1>Vetting report of pve-07</h1>" in framed.raw
+    assert "<h1>Vetting report of pve-12</h1>" in framed.raw
     policy = framed.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
     assert "frame-ancestors 'self'; sandbox" in policy
@@ -42,12 +45,12 @@ async def test_the_report_is_framed_by_us_alone_and_can_do_nothing_there(scene: 
 
 
 async def test_the_files_to_take_along_are_named_after_host_and_run(scene: Scene, viewer: Visitor) -> None:
-    run = await scene.completed("pve-07")
+    run = await scene.completed("pve-14")
     page = await viewer.see(f"/runs/{run.run_id}/report.html?save")
-    assert page.headers["Content-Disposition"] == f'attachment; filename="vetting-pve-07-run-{run.run_id}.html"'
+    assert page.headers["Content-Disposition"] == f'attachment; filename="vetting-pve-14-run-{run.run_id}.html"'
     data = await viewer.see(f"/runs/{run.run_id}/report.json")
-    assert data.headers["Content-Disposition"] == f'attachment; filename="vetting-pve-07-run-{run.run_id}.json"'
-    assert json.loads(data.body)["host"]["name"] == "pve-07"
+    assert data.headers["Content-Disposition"] == f'attachment; filename="vetting-pve-14-run-{run.run_id}.json"'
+    assert json.loads(data.body)["host"]["name"] == "pve-14"
 
 
 async def test_a_run_that_is_not_there_has_no_report(viewer: Visitor) -> None:
@@ -57,15 +60,15 @@ async def test_a_run_that_is_not_there_has_no_report(viewer: Visitor) -> None:
 
 
 async def test_a_stranger_sees_no_report(scene: Scene, viewer: Visitor) -> None:
-    run = await scene.completed("pve-07")
+    run = await scene.completed("pve-16")
     async with visiting(scene, None) as nobody:
         for path in ("report", "report.html", "report.json", "compare"):
             assert (await nobody.see(f"/runs/{run.run_id}/{path}")).status == 303
 
 
 async def test_a_run_stands_beside_the_hosts_last_good_one(scene: Scene, viewer: Visitor) -> None:
-    good = await scene.completed("pve-07")
-    bad = await scene.held("CPUStress", "pve-07", reason="core 3 computed 4 for 2 + 1")
+    good = await scene.completed("pve-18")
+    bad = await scene.held("CPUStress", "pve-18", reason="core 3 computed 4 for 2 + 1")
     seen = await viewer.see(f"/runs/{bad.run_id}/compare")
     assert f"Run {bad.run_id} beside run {good.run_id}" in seen.text
     assert "▼ Worse" in seen.text
@@ -76,21 +79,21 @@ async def test_a_run_stands_beside_the_hosts_last_good_one(scene: Scene, viewer:
 
 
 async def test_without_a_good_run_before_it_the_page_says_what_to_do(scene: Scene, viewer: Visitor) -> None:
-    first = await scene.completed("pve-07")
+    first = await scene.completed("pve-20")
     seen = await viewer.see(f"/runs/{first.run_id}/compare")
     assert "There is no good run of this host before this one" in seen.text
-    other = await scene.completed("pve-08")
+    other = await scene.completed("pve-21")
     seen = await viewer.see(f"/runs/{first.run_id}/compare?number={other.run_id}")
-    assert "these are two hosts, pve-08 and pve-07" in seen.text
+    assert "these are two hosts, pve-21 and pve-20" in seen.text
     assert (await viewer.see(f"/runs/{first.run_id}/compare?with={first.run_id}")).status == 400
     assert (await viewer.see(f"/runs/{first.run_id}/compare?with=x")).status == 400
     assert (await viewer.see(f"/runs/{first.run_id}/compare?with={'9' * 40}")).status == 404
 
 
 async def test_what_a_host_says_is_inert_and_bounded_beside_another_run(scene: Scene, viewer: Visitor) -> None:
-    await scene.completed("pve-07")
+    await scene.completed("pve-22")
     hostile = '"><script>alert(1)</script>\x1b[31m\u202eevil' + "x" * 10_000
-    bad = await scene.held("CPUStress", "pve-07", reason=hostile)
+    bad = await scene.held("CPUStress", "pve-22", reason=hostile)
     seen = await viewer.see(f"/runs/{bad.run_id}/compare")
     assert "<script>alert" not in seen.raw
     assert "\x1b" not in seen.raw
@@ -109,7 +112,7 @@ async def test_what_a_host_says_is_inert_and_bounded_beside_another_run(scene: S
         ("x" * 500, f"vetting-{'x' * 80}-run-42.html"),
     ],
 )
-def test_what_a_host_is_called_reaches_no_header_as_it_is(host: str, name: str) -> None:
+async def test_what_a_host_is_called_reaches_no_header_as_it_is(host: str, name: str) -> None:
     class Run:
         id = 42
         host_name = host

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.browser.scene import Scene, staged
 from tests.unit.web.visitor import visiting
@@ -29,12 +30,13 @@ def with_a_channel(config: Config) -> Config:
     return replace(config, notify=(CHANNEL,), profiles={**config.profiles, "quick": hasty})
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with staged(tmp_path, change=with_a_channel) as scene:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with staged(tmp_path_factory.mktemp("scene"), change=with_a_channel) as scene:
         yield scene
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_viewer_reads_everything_and_may_change_nothing(scene: Scene) -> None:
     async with visiting(scene, await scene.viewer()) as viewer:
         seen = await viewer.see("/settings")
@@ -55,6 +57,7 @@ async def test_a_viewer_reads_everything_and_may_change_nothing(scene: Scene) ->
         assert "no host boots from this orchestrator (boot.http_port is 0" in seen.text
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_what_becomes_of_a_program_is_told(scene: Scene) -> None:
     told = scene.server.services.told
     told(Status("dnsmasq", Health.UP))
@@ -68,6 +71,7 @@ async def test_what_becomes_of_a_program_is_told(scene: Scene) -> None:
     assert [one.name for one in scene.server.services.statuses()] == ["iperf3 on 5201"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_piece_that_lives_is_the_one_that_the_page_includes(scene: Scene) -> None:
     server = scene.server
     server.services.told(Status("dnsmasq", Health.UP))
