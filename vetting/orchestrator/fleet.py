@@ -11,7 +11,7 @@ from vetting.clock import Clock
 from vetting.domain.states import BEFORE_CLAIM, IN_STAGE, STAGE_ORDER, RunState
 from vetting.orchestrator.latest import Hottest, Latest
 from vetting.orchestrator.reporters import REPORTER_FRESH_S
-from vetting.orchestrator.timeleft import TimeLeft
+from vetting.orchestrator.timeleft import Left, TimeLeft
 from vetting.store import fleet
 from vetting.store.db import Store
 from vetting.store.fleet import FleetRow, Newest
@@ -50,7 +50,7 @@ class Beat:
 class HostNow:
     row: FleetRow
     step: int  # of the stage that runs or failed, from 1; 0: no stage
-    left_s: float | None  # at least so long; None: not known
+    left: Left | None  # None: not known
     hottest: Hottest | None
     beat: Beat
     groups: frozenset[Group]
@@ -115,7 +115,7 @@ class Fleet:
         return HostNow(
             row=row,
             step=_step(newest) if newest is not None and working else 0,
-            left_s=self._time_left.of(newest, now) if newest is not None else None,
+            left=self._time_left.of(newest, now) if newest is not None else None,
             hottest=self._latest.hottest(newest.run_id) if newest is not None and working else None,
             beat=beat,
             groups=_groups(row, beat),

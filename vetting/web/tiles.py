@@ -112,10 +112,10 @@ def _where(run: Newest | None, step: int) -> str:
 
 
 def _left(host: HostNow) -> str:
-    """What is planned is the least that it takes, and is told as that."""
-    if host.left_s is None or host.left_s < WORTH_TELLING_S:
+    left = host.left
+    if left is None or left.seconds < WORTH_TELLING_S:
         return ""
-    return f"at least {round_duration(host.left_s)}"
+    return f"{'at least' if left.least else 'about'} {round_duration(left.seconds)}"
 
 
 def _chips(run: Newest | None) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from tests.fakes.clock import FakeClock
 from vetting.domain.profiles import QUICK
 from vetting.domain.states import RunState
 from vetting.orchestrator.fleet import Fleet, Group, HostNow, Sort, counts, natural, ordered
+from vetting.orchestrator.forecast import forecast
 from vetting.orchestrator.latest import FRESH_S, MOST_RUNS, Latest
+from vetting.stages import STAGES
 from vetting.store import attempts, hosts, runs
 from vetting.store.db import Store
 from vetting.store.rows import NewRun
@@ -111,28 +113,44 @@ async def test_the_sign_of_life_is_the_agents_while_a_run_has_the_host(place: Pl
     assert (await place.now())["idle"].beat.silent
 
 
-async def test_the_time_left_is_what_is_planned_of_this_stage_and_of_those_to_come(place: Place) -> None:
-    host = place.host("h")
-    place.working(host, "Burn", RunState.BURN, since_s=50.0)
-    left = (await place.now())["h"].left_s
-    assert left == pytest.approx(QUICK.burn.seconds + honest_countdown() - 50.0 + QUICK.psu.seconds)
-    place.clock.pass_s(10_000.0)  # this stage takes longer than was planned; what comes after it still takes its time
-    assert (await place.now())["h"].left_s == QUICK.psu.seconds
+async def test_the_time_left_is_the_forecast_of_this_stage_and_of_those_to_come(place: Place) -> None:
+    place.working(place.host("h"), "Burn", RunState.BURN, since_s=50.0)
+    expected = forecast(QUICK, honest.SPEC, None, STAGES, non_destructive=False)
+    seconds = {stage.name: stage.seconds for stage in expected.stages}
+    to_come = seconds["GPU"] + seconds["PSU"] + seconds["Reporting"]
+    assert to_come > QUICK.psu.seconds > 0
+    left = (await place.now())["h"].left
+    assert left is not None
+    assert left.seconds == pytest.approx(seconds["Burn"] - 50.0 + to_come)
+    assert left.least  # nobody knows how many of its cards have a link
+    place.clock.pass_s(10_000.0)  # this stage takes longer than it should; what comes after it still takes its time
+    late = (await place.now())["h"].left
+    assert late is not None
+    assert (late.seconds, late.least) == (to_come, True)
 
 
-def honest_countdown() -> float:
-    """What Burn waits before it writes to the disks of the run."""
-    from vetting.orchestrator import planning
-    from vetting.stages import STAGES
+async def test_the_time_left_is_about_so_long_where_the_host_is_known(place: Place) -> None:
+    run_id = place.working(place.host("h"), "Burn", RunState.BURN)
 
-    job = planning.job(run_id=1, profile=QUICK, expected=honest.SPEC, non_destructive=False, inventory=None)
-    return planning.plan_of("Burn", job, STAGES).planned_s - QUICK.burn.seconds
+    def passed() -> None:
+        attempts.open_attempt(run_id, "Inventory", now=1.0)
+        outcome = honest.outcome("Inventory")
+        attempts.close_attempt(run_id, "Inventory", 1, now=2.0, verdict=outcome.verdict, outcome=outcome)
+
+    place.store.write_now(passed)
+    left = (await place.now())["h"].left
+    assert left is not None
+    assert not left.least
+    place.clock.pass_s(10_000.0)
+    late = (await place.now())["h"].left
+    assert late is not None
+    assert late.least
 
 
 async def test_the_time_left_is_not_known_before_a_stage_runs_or_when_it_is_held(place: Place) -> None:
     place.run(place.host("booting"), RunState.BOOTING)
     place.run(place.host("held"), RunState.FAILED_HOLDING, stage="Burn", failed_stage="Burn")
-    assert [host.left_s for host in await place.fleet.hosts()] == [None, None]
+    assert [host.left for host in await place.fleet.hosts()] == [None, None]
 
 
 @pytest.mark.parametrize(
