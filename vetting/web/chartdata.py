@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vetting.domain.limits import covers
-from vetting.domain.thresholds import Threshold
+from vetting.domain.thresholds import Op, Threshold
 from vetting.report import text
 from vetting.report.charts import FROM_ZERO, TITLES, TRACES, family_of, in_order, title_of
 from vetting.store.rows import AttemptRow, BreachRow, SeriesRow
@@ -59,12 +59,12 @@ def chart_data(
 
 
 def rows(grid: Grid, series: Sequence[SeriesRow], breaches: Sequence[BreachRow]) -> list[Row]:
-    """Every series that is kept, in words; those that broke a limit first in their family."""
+    """Every series that is kept, in words; in each family those that broke a limit first, then the highest."""
     groups = _groups(grid, series)
     return [
         _row(one, grid.tracks[one.number], [text_of(row, one.unit) for row in breaches if row.series == one.name])
         for key in in_order(groups)
-        for one in _ranked(groups[key], grid, {row.series for row in breaches})
+        for one in _ranked(groups[key], grid, {row.series for row in breaches}, ())
     ]
 
 
@@ -84,10 +84,32 @@ def _groups(grid: Grid, series: Iterable[SeriesRow]) -> dict[tuple[str, str], li
     return groups
 
 
-def _ranked(group: Sequence[SeriesRow], grid: Grid, broken: set[str]) -> list[SeriesRow]:
-    """Those that broke a limit first, then the highest first."""
-    highest = {one.number: max(grid.tracks[one.number].highs, default=-math.inf) for one in group}
-    return sorted(group, key=lambda one: (one.name not in broken, -highest[one.number], one.name))
+def _ranked(
+    group: Sequence[SeriesRow], grid: Grid, broken: set[str], thresholds: Sequence[Threshold]
+) -> list[SeriesRow]:
+    """Those that broke a limit first, then those that came nearest to one, then the highest."""
+
+    def place(one: SeriesRow) -> tuple[bool, float, float, str]:
+        track = grid.tracks[one.number]
+        low, high = min(track.lows, default=math.inf), max(track.highs, default=-math.inf)
+        room = min((_room(row, low, high) for row in thresholds if covers(row, one.name)), default=math.inf)
+        return one.name not in broken, room, -high, one.name
+
+    return sorted(group, key=place)
+
+
+def _room(row: Threshold, low: float, high: float) -> float:
+    """How far from a limit these values stayed, as a share of it."""
+    if not math.isfinite(low) or not math.isfinite(row.limit):
+        return math.inf
+    match row.op:
+        case Op.AT_MOST | Op.BELOW:
+            distance = row.limit - high
+        case Op.AT_LEAST | Op.ABOVE:
+            distance = low - row.limit
+        case _:  # equal to the limit and to nothing else
+            distance = -max(abs(low - row.limit), abs(high - row.limit))
+    return distance / max(abs(row.limit), 1.0)
 
 
 def _chart(
@@ -102,7 +124,7 @@ def _chart(
     family, unit = key
     names = {one.name for one in group}
     broken = [row for row in breaches if row.series in names]
-    ranked = _ranked(group, grid, {row.series for row in broken})
+    ranked = _ranked(group, grid, {row.series for row in broken}, thresholds)
     ranked.sort(key=lambda one: one.number not in chosen)
     lines = [(one, _merged(grid.tracks[one.number], factor)) for one in ranked[:TRACES]]
     others = ranked[TRACES:]

@@ -150,6 +150,13 @@ def test_whoever_broke_a_limit_is_drawn_before_hotter_ones() -> None:
     assert (mark.first_ms - BEGIN_MS, mark.last_ms - BEGIN_MS, mark.worst) == (60_000, 120_000, 61.0)
 
 
+def test_whoever_came_nearest_to_a_limit_of_its_own_is_drawn_before_hotter_ones() -> None:
+    disk = Threshold(series="temp.drivetemp.*", op=Op.AT_MOST, limit=65, severity=Severity.WARNING)
+    many = {f"temp.core-{place}": points([70.0 + place] * 3) for place in range(12)}
+    chart = only(drawn({**many, "temp.drivetemp.sda": points([60.0] * 3)}, thresholds=(HOT, disk)))
+    assert chart.lines[0].name == "temp.drivetemp.sda"
+
+
 def test_a_breach_by_no_number_is_told_as_such() -> None:
     chart = only(drawn({"temp.cpu": points([50.0])}, breaches=[breach("temp.cpu", worst=math.nan)]))
     assert chart.breaches[0].worst is None and "reached not a number" in chart.breaches[0].text

@@ -21,9 +21,9 @@ const RunCharts = (() => {
     return String(Number(value.toPrecision(4)));
   };
   // Numbers of one column, which is as large as its largest.
-  const figure = (value, largest) => {
+  const figure = (value, largest, unit) => {
     if (value === null || value === undefined) return "–";
-    const decimals = largest >= 1000 ? (Math.abs(value) < 10 && !Number.isInteger(value) ? 1 : 0) : largest >= 10 ? 1 : largest >= 1 ? 2 : 3;
+    const decimals = unit === "V" && largest < 100 ? 3 : largest >= 1000 ? (Math.abs(value) < 10 && !Number.isInteger(value) ? 1 : 0) : largest >= 10 ? 1 : largest >= 1 ? 2 : 3;
     return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replaceAll(",", "\u202f");
   };
   const two = (n) => String(n).padStart(2, "0");

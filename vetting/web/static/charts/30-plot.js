@@ -3,7 +3,7 @@ RunCharts.plot = (place, chart, data, hooks) => {
   const { tokens, clear, number, elapsed, DASHES } = RunCharts;
   const FONT = '12px system-ui, "Segoe UI", Roboto, "DejaVu Sans", Arial, sans-serif';
   const STEPS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800];
-  const TOP = 20, phone = () => place.clientWidth < 560;
+  const TOP = 20, phone = () => place.clientWidth < 420;
   const rest = chart.rest ? 2 : 0;
   const meanOf = (n) => 1 + rest + n * 3 + 2; // uPlot's series: 0 time, then high and low of the rest, then high, low, mean of each line
   const since = (ms) => (ms - data.begin_ms) / 1000;
@@ -80,10 +80,15 @@ RunCharts.plot = (place, chart, data, hooks) => {
       ctx.strokeStyle = color; ctx.lineWidth = 2 * px; ctx.setLineDash([8 * px, 5 * px]);
       for (const [left, right] of spans) { ctx.beginPath(); ctx.moveTo(left, y); ctx.lineTo(right, y); ctx.stroke(); }
       ctx.setLineDash([]);
+      if (!spans.length) continue; // none of its stages has begun
       let bottom = y - 5 * px < area.top + 12 * px ? y + 15 * px : y - 5 * px;
       while (taken.some((one) => Math.abs(one - bottom) < 14 * px)) bottom += 15 * px;
       taken.push(bottom);
-      text(u, `${limit.label} (${limit.severity})`, area.left + 6 * px, bottom, color, { bold: true });
+      const label = `${limit.label} (${limit.severity})`;
+      ctx.font = `600 ${12 * px}px system-ui, "DejaVu Sans", Arial, sans-serif`;
+      const left = Math.max(area.left, Math.min(...spans.map((one) => one[0]))) + 6 * px, room = area.right - 6 * px;
+      const right = left + ctx.measureText(label).width > room;
+      text(u, label, right ? room : left, bottom, color, { bold: true, right });
     }
     for (const breach of chart.breaches) {
       const at = worst(breach), value = breach.worst;
@@ -106,7 +111,7 @@ RunCharts.plot = (place, chart, data, hooks) => {
   });
   const axis = { stroke: () => tokens.soft, font: FONT, grid: { stroke: () => tokens.line, width: 1 }, ticks: { stroke: () => tokens.line, size: 5 } };
   const span = (u) => u.scales.x.max - u.scales.x.min;
-  const size = () => ({ width: Math.max(place.clientWidth, 200), height: phone() ? 190 : 220 });
+  const size = () => ({ width: Math.max(place.clientWidth, 200), height: place.clientHeight >= 240 ? 250 : 190 }); // as the stylesheet has it, so that nothing jumps
 
   let rows = RunCharts.rows(chart, data);
   const whole = rows; // live samples are put here, also while a finer piece is looked at
@@ -119,12 +124,13 @@ RunCharts.plot = (place, chart, data, hooks) => {
     ],
     cursor: {
       y: false, drag: { x: true, y: false, setScale: false, dist: 6 }, points: { show: (self, n) => (n > rest && (n - rest) % 3 === 0 ? document.createElement("div") : null), size: 7 },
+      hover: { prox: 24 }, // pixels: a value from further away is none of this moment
       sync: { key: hooks.key, scales: ["x", null], setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
       bind: { dblclick: () => () => { hooks.zoom(null); return null; } },
     },
     hooks: {
       drawAxes: [under], draw: [over],
-      setCursor: [(self) => hooks.cursor(self.cursor.idx ?? null)],
+      setCursor: [(self) => hooks.cursor(self.cursor.left < 0 ? null : self.posToVal(self.cursor.left, "x"))],
       setSelect: [(self) => {
         if (self.select.width > 4) hooks.zoom([self.posToVal(self.select.left, "x"), self.posToVal(self.select.left + self.select.width, "x")]);
         self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
@@ -141,7 +147,7 @@ RunCharts.plot = (place, chart, data, hooks) => {
   };
 
   return {
-    u, meanOf, put: whole.put, columns: whole.columns,
+    u, meanOf, under: (n) => { const place_ = u.cursor.idxs?.[meanOf(n)]; return place_ === null || place_ === undefined ? null : u.data[meanOf(n)][place_] ?? null; }, put: whole.put, columns: whole.columns,
     get size() { return whole.size; },
     draw: () => u.setData(rows.aligned()),
     redraw: () => u.redraw(true, true),

@@ -28,23 +28,16 @@ RunCharts.panel = (chart, data, hooks) => {
     element("div", { className: "chart-row" }, place, element("div", { className: "legend" }, table)), said, words);
 
   let plot = null, at = null; // at: seconds of the cursor, null where there is none
-  const near = (seconds) => {
-    const times = plot.u.data[0];
-    let found = plot.u.valToIdx(seconds);
-    while (found > 0 && plot.u.data.every((column, n) => n === 0 || column[found] === null || column[found] === undefined)) found -= 1;
-    return times.length ? found : null;
-  };
-  const told = (place_) => chart.lines.map((line, n) => [line, plot.u.data[plot.meanOf(n)][place_]]);
   const legend = () => {
-    const index = at === null || !plot ? null : near(at);
-    when.textContent = index === null ? "Last" : `at ${elapsed(plot.u.data[0][index])}`;
+    const now = at === null || !plot;
+    when.textContent = now ? "Last" : `at ${elapsed(at)}`;
     const largest = Math.max(...chart.lines.map((line) => Math.max(Math.abs(line.most ?? 0), Math.abs(line.least ?? 0))));
     chart.lines.forEach((line, n) => {
-      const cell = cells.get(line.id), stale = index === null && hooks.endMs() - line.last_ms > STALE_MS;
-      cell.last.textContent = figure(index === null ? line.last : plot.u.data[plot.meanOf(n)][index], largest);
+      const cell = cells.get(line.id), stale = now && hooks.endMs() - line.last_ms > STALE_MS;
+      cell.last.textContent = figure(now ? line.last : plot.under(n), largest, chart.unit);
       cell.last.classList.toggle("stale", stale);
       cell.last.title = stale ? `last heard of at ${since(line.last_ms)}` : "";
-      cell.low.textContent = figure(line.least, largest); cell.high.textContent = figure(line.most, largest);
+      cell.low.textContent = figure(line.least, largest, chart.unit); cell.high.textContent = figure(line.most, largest, chart.unit);
       const sign = cell.name.querySelector(".mark");
       if (broken(line.name) && !sign) cell.name.append(" ", element("span", { className: "mark bad" }, "✗ breach"));
     });
@@ -54,11 +47,9 @@ RunCharts.panel = (chart, data, hooks) => {
     element("span", { className: "soft" }, one.open ? `, since ${since(one.first_ms)} and still so` : `, ${since(one.first_ms)} to ${since(one.last_ms)}`))));
 
   const tell = () => {
-    const index = at === null ? null : near(at);
-    if (index === null) { said.textContent = ""; return; }
-    const seconds = plot.u.data[0][index], values = told(index).filter(([, value]) => value !== null && value !== undefined);
-    const over = chart.breaches.some((one) => (data.begin_ms / 1000 + seconds) * 1000 >= one.first_ms && (one.open || data.begin_ms + seconds * 1000 <= one.last_ms));
-    said.textContent = `${elapsed(seconds)}, ${clock(data.begin_ms + seconds * 1000)}: ` + (values.length
+    const values = chart.lines.map((line, n) => [line, plot.under(n)]).filter(([, value]) => value !== null);
+    const ms = data.begin_ms + at * 1000, over = chart.breaches.some((one) => ms >= one.first_ms && (one.open || ms <= one.last_ms));
+    said.textContent = `${elapsed(at)}, ${clock(ms)}: ` + (values.length
       ? values.map(([line, value]) => `${line.name} ${number(value)}${units}`).join(", ") : "nothing was measured") + (over ? "; in a breach of a limit" : "");
   };
   const go = (index) => {
@@ -66,7 +57,7 @@ RunCharts.panel = (chart, data, hooks) => {
     const bounded = Math.min(Math.max(index, 0), times.length - 1);
     if (!times.length) return;
     if (times[bounded] < min || times[bounded] > max) hooks.zoom([Math.max(0, times[bounded] - (max - min) / 2), times[bounded] + (max - min) / 2]);
-    plot.u.setCursor({ left: plot.u.valToPos(times[bounded], "x"), top: 20 });
+    plot.u.setCursor({ left: plot.u.valToPos(times[bounded], "x"), top: 20 }, true, true); // and those of the other charts
     at = times[bounded]; legend(); tell();
   };
   const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
@@ -79,22 +70,28 @@ RunCharts.panel = (chart, data, hooks) => {
     else if (event.key === "End") go(plot.u.data[0].length - 1);
     else if (event.key === "+" || event.key === "=") hooks.zoom([middle - quarter, middle + quarter]);
     else if (event.key === "-") hooks.zoom(max - min >= hooks.end() / 2 ? null : [middle - quarter * 4, middle + quarter * 4]);
-    else if (event.key === "0" || event.key === "Escape") { hooks.zoom(null); plot.u.setCursor({ left: -10, top: -10 }); at = null; legend(); said.textContent = ""; }
+    else if (event.key === "0" || event.key === "Escape") { hooks.zoom(null); hooks.away(); said.textContent = ""; }
     else return;
     event.preventDefault();
   });
-  place.addEventListener("blur", () => { if (plot) { plot.u.setCursor({ left: -10, top: -10 }); at = null; legend(); } });
+  place.addEventListener("blur", () => { hooks.away(); said.textContent = ""; });
 
   const make = () => {
     if (plot) return;
     plot = RunCharts.plot(place, chart, data, {
       ...hooks,
-      cursor: (index) => { at = index === null ? null : plot?.u.data[0][index] ?? null; legend(); hooks.at(at); },
+      cursor: (seconds) => { at = seconds; legend(); hooks.at(at); },
     });
     drawing.dataset.drawn = "";
     hooks.made(panel);
   };
-  const seen = new IntersectionObserver((entries) => { if (entries.some((one) => one.isIntersecting)) { seen.disconnect(); make(); } }, { rootMargin: "300px" });
+  let visible = false, late = false; // late: there is news that was not drawn, for nobody saw it
+  const seen = new IntersectionObserver((entries) => {
+    visible = entries[entries.length - 1].isIntersecting;
+    if (!visible) return;
+    if (!plot) make();
+    else if (late) panel.draw();
+  }, { rootMargin: "300px" });
   const sized = new ResizeObserver(() => requestAnimationFrame(() => plot?.fit()));
   seen.observe(drawing); sized.observe(place);
 
@@ -116,7 +113,8 @@ RunCharts.panel = (chart, data, hooks) => {
       if (line) { line.least = line.least === null ? low : Math.min(line.least, low); line.most = line.most === null ? high : Math.max(line.most, high); }
     },
     shows: (id) => chart.lines.some((one) => one.id === id) || Boolean(chart.rest?.ids.includes(id)),
-    draw: () => { plot?.draw(); legend(); },
+    draw: () => { late = !visible; if (visible) { plot?.draw(); legend(); } },
+    away: () => { if (at !== null) { plot.u.setCursor({ left: -10, top: -10 }); at = null; legend(); } },
     legend, breaches,
     redraw: () => plot?.redraw(),
     destroy: () => { seen.disconnect(); sized.disconnect(); plot?.u.destroy(); },

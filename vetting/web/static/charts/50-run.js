@@ -16,7 +16,8 @@
       range: () => window_ ?? [0, Math.max(end(), 10)],
       zoom: (wanted) => zoom(wanted),
       at: (seconds) => say(seconds),
-      made: (panel) => { panel.caughtUp(); if (finer) showFiner(panel); else panel.plot.draw(); },
+      away: () => { for (const panel of panels) panel.away(); say(); },
+      made: (panel) => { panel.caughtUp(); if (finer) showFiner(panel); else panel.draw(); },
     };
     const say = (seconds = null) => {
       if (!data) return;
@@ -34,6 +35,10 @@
         panel.figure.dataset.key = chart.key;
         return panel;
       });
+      // Those with many lines have the whole width, the others stand in pairs; one that is left over has it too.
+      const narrow = panels.filter((one) => one.chart.lines.length <= 6 && !one.chart.rest);
+      const pairs = new Set(narrow.length % 2 ? narrow.slice(1) : narrow);
+      for (const panel of panels) { panel.figure.classList.toggle("wide", !pairs.has(panel)); panel.figure.classList.toggle("tall", !narrow.includes(panel)); }
       all.replaceChildren(...panels.map((one) => one.figure));
       if (kept) panels.find((one) => one.chart.key === kept)?.figure.querySelector(".plot").focus({ preventScroll: true });
       empty.hidden = panels.length > 0; bar.hidden = !panels.length;
