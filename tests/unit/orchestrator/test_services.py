@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakes import honest
+from tests.fakes.clock import FakeClock
 from tests.unit.orchestrator.conftest import World
 from vetting import wire
 from vetting.domain.outcome import Verdict
 from vetting.domain.states import RunState
+from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.dispatcher import Dispatcher
+from vetting.orchestrator.services import Services
+from vetting.orchestrator.supervise import Health, Status
 from vetting.orchestrator.watchdog import Watchdog
 
 
@@ -113,3 +117,21 @@ async def test_a_host_that_never_boots_fails_the_dispatch_without_a_loop(world: 
     await dispatcher.once()
     run = await world.run(run_id)
     assert (run.state, run.failed_stage) == (RunState.FAILED, "dispatch")
+
+
+def test_a_program_is_as_it_is_since_its_last_change_and_the_worst_stands_first() -> None:
+    clock = FakeClock()
+    services = Services(Bus(), clock)
+    status = Status("iperf3 on 5201", Health.UP)
+    services.told(status)
+    services.told(Status("dnsmasq", Health.UP))
+    began = clock.now()
+    clock.pass_s(60)
+    status.health, status.why, status.restarts = Health.WAITING, "killed", 1  # a supervisor changes its own and tells
+    assert [one.health for one in services.statuses()] == [Health.UP, Health.UP]
+    services.told(status)
+    assert [(one.name, one.health, one.since) for one in services.statuses()] == [
+        ("iperf3 on 5201", Health.WAITING, began + 60),
+        ("dnsmasq", Health.UP, began),
+    ]
+    assert services.troubles() == ("iperf3 on 5201 waiting to restart (killed)",)
