@@ -39,6 +39,7 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 series_of(run_id) -> [SeriesRow]   read_series(run_id, name, *, t0_ms, t1_ms) -> Points
                 stats(run_id, *, t0_ms, t1_ms, stage) -> {name: SeriesStats}
                 downsample(run_id, name, buckets, *, t0_ms, t1_ms) -> [Bucket]   downsample_all(run_id, buckets)
+                everything(run_id, *, t0_ms, t1_ms) -> ({number: Points}, Mark)   arrived(run_id, mark) -> what came since
                 sample_count(run_id)
     aging       compact(run_id, *, before_ms) -> int (until 0)   thin(run_id, *, before_ms, every_ms, after_id=0) -> id
                 drop_samples(run_id) -> int

@@ -20,6 +20,7 @@ from vetting.web.chartgrid import Grid
 from vetting.web.chartshape import ChartData, Row
 
 RUNS_KEPT = 12
+AT_ONCE = 2  # of the store's readers: a soak's first look takes seconds, and others want to read too
 CLOCK_SET_S = 3600.0  # a sample seems older than its run where our clock was set back; much older ones are made up
 
 
@@ -49,6 +50,7 @@ class ChartReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def read(self, run_id: int) -> Drawn:
         """The run's charts as they are now. Raises NotFound.
@@ -85,7 +87,8 @@ class ChartReader:
             grid = Grid.over(points, begin_ms=begin_ms, end_ms=end_ms)
             return _shape(run_id, grid, samples.series_of(run_id), ended=run.state in CLOSED, chosen=chosen)
 
-        return await self._store.read(look)
+        async with self._turn:
+            return await self._store.read(look)
 
     async def _after(self, before: asyncio.Task[Drawn], run_id: int, kept: _Kept) -> Drawn:
         await asyncio.wait([before])
@@ -94,7 +97,8 @@ class ChartReader:
 
     async def _reading(self, run_id: int, kept: _Kept) -> Drawn:
         try:
-            return await self._store.read(lambda: _look(run_id, kept))
+            async with self._turn:
+                return await self._store.read(lambda: _look(run_id, kept))
         finally:
             if kept.next is None:
                 kept.now = None

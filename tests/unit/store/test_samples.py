@@ -178,6 +178,21 @@ def test_batches_and_blocks_read_alike(store: Store, run: RunRow, compacted: str
     assert sum(one.count for one in stats.values()) == 20 * 9
 
 
+def test_who_has_read_so_far_gets_what_came_since_late_samples_too(store: Store, run: RunRow, new_run: NewRun) -> None:
+    put(store, run.id, [(0, T0 + 5000, 1.0), (1, T0 + 5000, 2.0)])
+    first, mark = store.read_now(lambda: samples.everything(run.id))
+    assert {number: list(points.values) for number, points in first.items()} == {0: [1.0], 1: [2.0]}
+    other = store.write_now(lambda: runs.create(new_run, now=1.0))
+    put(store, other.id, [(0, T0, 99.0)])
+    put(store, run.id, [(0, T0 + 9000, 4.0), (0, T0 + 1000, 3.0)])
+    fresh = store.read_now(lambda: samples.arrived(run.id, mark))
+    assert fresh is not None and list(fresh[0][0].values) == [3.0, 4.0] and set(fresh[0]) == {0}
+    assert store.read_now(lambda: samples.arrived(run.id, fresh[1])) == ({}, fresh[1])
+    store.write_now(lambda: aging.compact(run.id, before_ms=T0 * 2))
+    assert store.read_now(lambda: samples.arrived(run.id, fresh[1])) is None
+    assert sum(len(one.values) for one in store.read_now(lambda: samples.everything(run.id))[0].values()) == 4
+
+
 def test_all_series_are_downsampled_on_one_axis(store: Store, run: RunRow) -> None:
     put(store, run.id, [(0, T0 + n * 10, float(n)) for n in range(1000)])
     put(store, run.id, [(1, T0 + 4000 + n * 10, 7.0) for n in range(10)])

@@ -28,6 +28,7 @@ from vetting.web.chartdata import chart_data
 from vetting.web.chartgrid import Grid
 from vetting.web.chartshape import Chart, ChartData
 from vetting.web.console import Console
+from vetting.web.pages import charts as pages_charts
 from vetting.web.pages.charts import RunCharts
 
 BEGIN_MS = 1_795_000_000_000
@@ -278,6 +279,15 @@ async def test_without_scripts_every_series_stands_in_a_table_with_its_breach(sc
         in text.replace(" °C", "\u00a0°C")
     )
     assert "power.psu1 Power, W 128.8" in text.replace("\u00a0W", "")
+
+
+async def test_the_runs_page_does_not_wait_for_a_long_soak(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = await asyncio.to_thread(records.failed_hot, scene.server.store)
+    async with visiting(scene, await scene.viewer()) as vic:
+        assert "Every series as a table, as it was" in (await vic.see(f"/runs/{story.run_id}")).text
+        monkeypatch.setattr(pages_charts, "WAIT_S", 0)
+        at_once = await vic.see(f"/runs/{story.run_id}")
+    assert f'href="/runs/{story.run_id}/charts"' in at_once.raw and "reached 97.4, limit ≤" not in at_once.text
 
 
 # --- live -----------------------------------------------------------------------------------------------------------

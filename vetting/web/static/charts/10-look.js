@@ -41,7 +41,7 @@ const RunCharts = (() => {
     return made;
   };
 
-  const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [14, 4], [], [5, 5], [1, 4], [12, 3, 3, 3], [4, 2]];
+  const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [14, 4], [18, 3, 5, 3], [5, 5], [1, 4], [12, 3, 3, 3], [4, 2]];
   const SVG = "http://www.w3.org/2000/svg";
   // The line as it is drawn, for the legend; a broad pale one for the band of all others.
   const swatch = (place) => {

@@ -53,7 +53,7 @@
       asking = true; again = false; askedAt = performance.now();
       try {
         const answer = await fetch(section.dataset.src, { headers: { Accept: "application/json" } });
-        if (answer.status === 401 || answer.redirected) return;
+        if ([401, 403, 404].includes(answer.status) || answer.redirected) return; // signed out, or the run is gone
         if (!answer.ok) throw new Error(String(answer.status));
         build(await answer.json());
         for (const one of missed.splice(0)) take(one);
