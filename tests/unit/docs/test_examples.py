@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import re
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import msgspec
 import pytest
 import yaml
 
+from tests.browser.scene import staged
 from tests.fakes.scripted_deps import ScriptedDeps, job
+from tests.unit.web.raw import ask
+from tests.unit.web.streams import open_stream
 from tools.docs import pages
 from vetting.domain.hostspec import ExpectedSpec
+from vetting.web import routes, site
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGES = pages.page_files(REPOSITORY)
@@ -24,11 +32,11 @@ def page(name: str) -> str:
     return (REPOSITORY / name).read_text(encoding="utf-8")
 
 
-def walk_through() -> str:
-    """The stage that contributing.md writes out, without the list's indentation."""
+def walk_through(which: int) -> str:
+    """What contributing.md writes out, first the stage and then the page, without the list's indentation."""
     blocks = [block for kind, block in FENCE.findall(page("docs/contributing.md")) if kind == "python"]
-    assert len(blocks) == 1
-    return "\n".join(line.removeprefix("   ") for line in blocks[0].splitlines())
+    assert len(blocks) == 2
+    return "\n".join(line.removeprefix("   ") for line in blocks[which].splitlines())
 
 
 @pytest.mark.parametrize(
@@ -37,10 +45,37 @@ def walk_through() -> str:
 )
 async def test_the_stage_of_the_walk_through_works_as_it_is_written(speeds: dict[str, str], verdict: str) -> None:
     scope: dict[str, Any] = {"__name__": "fans"}
-    exec(compile(walk_through(), "contributing.md", "exec"), scope)
+    exec(compile(walk_through(0), "contributing.md", "exec"), scope)
     files = {f"/sys/class/hwmon/hwmon0/fan{number}_input": text for number, text in speeds.items()}
     outcome = await scope["Fans"]().run(ScriptedDeps(job(), files=files))
     assert str(outcome.verdict) == verdict
+
+
+async def test_the_page_of_the_walk_through_works_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its two templates are ours, for the walk-through only describes them."""
+    module = types.ModuleType("cancelled")
+    monkeypatch.setitem(sys.modules, "cancelled", module)
+    exec(compile(walk_through(1), "contributing.md", "exec"), module.__dict__)
+    piece = '<ul id="cancelled">{% for run in runs %}<li>{{ run.host_name|said }}</li>{% endfor %}</ul>'
+    around = '{% extends layout %}{% block main %}<h1>x</h1>{% include "_cancelled.html.j2" %}{% endblock %}'
+    ours = jinja2.DictLoader({"cancelled.html.j2": around, "_cancelled.html.j2": piece})
+    monkeypatch.setattr(
+        jinja2, "PackageLoader", lambda name, _load=jinja2.PackageLoader: jinja2.ChoiceLoader([ours, _load(name)])
+    )
+    monkeypatch.setattr(site, "PAGES", (*routes.PAGES, *module.PAGES))
+    monkeypatch.setitem(routes.FEEDS, "cancelled", lambda console, visit, argument: module.Cancelled(console))
+    async with staged(tmp_path) as scene:
+        viewer = await scene.viewer()
+        found = await ask(scene, "GET", "/cancelled", guest=viewer)
+        assert (found.status, '<ul id="cancelled"></ul>' in found.text) == (200, True)
+        assert (await ask(scene, "GET", "/cancelled")).status == 303
+        address = re.search(r'hx-sse:connect="([^"]+)"', found.text)
+        assert address is not None
+        await scene.cancelled("CPUStress", "pve-07")
+        async with open_stream(scene, html.unescape(address[1]), viewer) as stream:
+            await stream.until(b'<ul hx-swap-oob="outerMorph" id="cancelled"><li>pve-07</li></ul>')
 
 
 def test_the_expected_spec_on_the_configuration_page_is_one() -> None:

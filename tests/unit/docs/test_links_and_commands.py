@@ -160,7 +160,7 @@ def _helps(verb: str) -> Iterator[str]:
 
 # --- files --------------------------------------------------------------------------------------------------------
 
-IMAGINED = {"vetting/stages/fans.py"}  # of the walk-through
+IMAGINED = {"vetting/stages/fans.py", "vetting/web/pages/cancelled.py"}  # of the walk-throughs
 
 
 def absent_files(text: str) -> list[str]:
