@@ -1,6 +1,6 @@
 """One message to one channel, with what became of it in words. Apprise does it: it knows over a hundred kinds of channels.
 
-Apprise costs half a second and some 40 MB where it is first used, so it is imported there, in the thread that sends.
+Apprise costs half a second and some 16 MB where it is first used, so it is imported there, in the thread that sends.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ async def shown(console: Console, visit: Visit) -> Answer:
         "data": str(console.data),
         "fingerprint": in_pairs(console.fingerprint),
         "image": image,
-        "versions": versions(),
+        "versions": await asyncio.to_thread(versions),
         "licences": await asyncio.to_thread(licences),
         "columns": knobs.columns(config.profiles),
         "knobs": knobs.knobs(config.profiles),
