@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,8 @@ async def framed(console: Console, view: View, visit: Visit) -> str:
         "troubles": console.services.troubles() if visit.person is not None else (),
         "worst": await worst(console) if visit.person is not None else "calm",
     }
-    return console.looks.render(view.template, values)
+    # Beside the loop: a fleet of 500 takes long enough for an agent to wait for it.
+    return await asyncio.to_thread(console.looks.render, view.template, values)
 
 
 async def worst(console: Console) -> str:
