@@ -177,3 +177,26 @@ async def reach(page: Page, what: str) -> None:
         if what in await page.evaluate(told):
             return
     raise AssertionError(f"sixty tabs never came to {what}")
+
+
+async def test_a_start_closes_by_itself_when_the_reporter_falls_silent(scene: Scene, surfer: Surfer) -> None:
+    await scene.add(Machine(7))
+    await beat(scene, "pve-07")
+    person = await scene.operator()
+    context = await surfer.person()
+    await scene.let_in(context, person)
+    surfer.origins.add(scene.url.partition("://")[2])
+    await context.clock.install()
+    host, start = await context.new_page(), await context.new_page()
+    await host.goto(f"{scene.url}/hosts/pve-07")
+    await start.goto(f"{scene.url}/hosts/pve-07/start")
+    await expect(host.get_by_role("link", name="Start a run")).to_be_visible()
+    await start.get_by_role("checkbox", name="Non-destructive").check()
+    await expect(start.get_by_role("button", name="Start the run")).to_be_enabled()
+    scene.clock.skip(70)
+    await context.clock.fast_forward(70_000)
+    await expect(host.get_by_role("button", name="Start a run")).to_be_disabled()
+    await expect(host.locator("#start-refused")).to_contain_text("was last heard 7")
+    await expect(start.get_by_role("radio", name="Its reporter reboots it")).to_be_disabled()
+    await expect(start.get_by_role("button", name="Start the run")).to_be_disabled()
+    await expect(start.get_by_role("checkbox", name="Non-destructive")).to_be_checked()

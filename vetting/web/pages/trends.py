@@ -14,7 +14,7 @@ from enum import StrEnum
 from math import isfinite
 
 from vetting.domain.states import CLOSED
-from vetting.store import measurements, runs, samples
+from vetting.store import measurements, peaks, runs
 
 RUNS = 12  # newest that have ended
 KEPT = 500  # runs whose figures are remembered
@@ -182,13 +182,9 @@ def _of_measurement(series: str, component: str, unit: str, value: float) -> Fig
 
 def _of_samples(run_id: int) -> Iterator[Figure]:
     """The highest of each family of temperature sensors: `temp.coretemp.package-id-0` is one of `coretemp`."""
-    highest: dict[str, float] = {}
-    for one in samples.series_of(run_id):
-        family = one.name.split(".")[1:2]
-        if not one.name.startswith("temp.") or not family:
-            continue
-        values = [value for value in samples.read_series(run_id, one.name).values if isfinite(value)]
-        if values:
-            highest[family[0]] = max(max(values), highest.get(family[0], -1000.0))
-    for name, value in sorted(highest.items()):
+    families: dict[str, float] = {}
+    for series, value in peaks.highest(run_id, "temp.").items():
+        family = series.split(".")[1]
+        families[family] = max(value, families.get(family, value))
+    for name, value in sorted(families.items()):
         yield Figure(group=Group.HEAT, name=f"{name}, highest", unit="C", value=value)
