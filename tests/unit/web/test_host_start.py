@@ -201,7 +201,10 @@ async def test_stop_is_told_before_a_run_that_erases_is_booted_by_hand(place: Pl
     stop.touch()
     try:
         said = plain(await place.refusal(machine, "manual", non_destructive=False, confirm_serials=machine.serials))
-        told = way_said((await place.operator.see(f"/hosts/{machine.host}/start")).raw, "manual")
+        form = await place.operator.see(f"/hosts/{machine.host}/start")
+        assert "STOP is set: no run writes to a disk" in form.text
+        assert "waits in the queue" in form.text
+        told = way_said(form.raw, "manual")
         assert told == f"◐ Only non-destructive now {said}"
     finally:
         stop.unlink()
@@ -306,6 +309,8 @@ async def test_a_viewer_sees_neither_form_nor_button(place: Place) -> None:
     for path in ("/start", "/spec", "/edit", "/power", "/relearn", "/remove", "/reporter"):
         assert (await place.viewer.see(f"/hosts/{machine.host}{path}")).status == 403
         assert (await place.viewer.send(f"/hosts/{machine.host}{path}", reason="x")).status == 403
+    host = await place.scene.server.desk.views.host(machine.host)
+    assert (await place.viewer.see(f"/live?on=start/{host.id}&after=x")).status == 404
     page = await place.viewer.see(f"/hosts/{machine.host}")
     body = page.raw.partition("<main")[2].partition("</main>")[0]
     assert page.status == 200

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from vetting import wire
-from vetting.domain.errors import BadInput
+from vetting.domain.errors import BadInput, NotFound
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.profiles import Profile
 from vetting.orchestrator import planning
@@ -20,10 +20,12 @@ from vetting.orchestrator.bus import News
 from vetting.orchestrator.forecast import Forecast, forecast
 from vetting.orchestrator.found import Found, last_inventory, surface_rates
 from vetting.orchestrator.reporters import REPORTER_FRESH_S, is_fresh
+from vetting.orchestrator.stopping import why_stopped
 from vetting.stages import STAGES
 from vetting.store import hosts
 from vetting.store.rows import HostRow
 from vetting.web.console import Console
+from vetting.web.looks import round_duration
 from vetting.web.pages.host import host_named, number_of
 from vetting.web.pages.profile_words import cannot, proves
 from vetting.web.visit import Answer, Go, Need, Page, View, Visit
@@ -32,7 +34,7 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "reporter": ("Its reporter reboots it", "The installed system looks whether anything speaks against it, then reboots once into vetting."),
     "wol": ("Wake it over the network", "A Wake-on-LAN packet is sent to its addresses; it must boot from the network by itself."),
     "power": ("Its management controller powers it on", "The controller is told to boot from the network once, and to switch the host on."),
-    "manual": ("I boot it myself", "Somebody switches it on, network boot first. It is waited for as long as vetting.yaml says."),
+    "manual": ("I boot it myself", "Somebody switches it on, network boot first. We wait for it for {by_hand}."),
 }  # fmt: skip
 WAY_NEWS = ("host.seen", "host.changed", "run.moved", "service")
 FIRST = "quick"  # the profile that is chosen before anybody chose
@@ -108,6 +110,7 @@ async def ways_of(console: Console, host: HostRow) -> tuple[Way, ...]:
     erasing = [structs.replace(one, non_destructive=False, confirm_serials=serials) for one in gentle]
     cutting = [structs.replace(one, cut_power=one.start_by == "power") for one in gentle]
     told = await console.desk.progress.why_not_start((*gentle, *erasing, *cutting))
+    by_hand = round_duration(console.config.limits.by_hand_s)
     found = []
     for place, (name, (title, does)) in enumerate(WAYS.items()):
         refused, with_cut = told[place], told[place + 2 * len(WAYS)]
@@ -115,7 +118,14 @@ async def ways_of(console: Console, host: HostRow) -> tuple[Way, ...]:
         refused = "" if cuts else refused
         erasing_refused = told[place + len(WAYS)] if not refused and not cuts else ""
         found.append(
-            Way(name=name, title=title, does=does, refused=refused, destructive_refused=erasing_refused, cuts=cuts)
+            Way(
+                name=name,
+                title=title,
+                does=does.format(by_hand=by_hand),
+                refused=refused,
+                destructive_refused=erasing_refused,
+                cuts=cuts,
+            )
         )
     return tuple(found)
 
@@ -154,6 +164,7 @@ async def show(console: Console, visit: Visit) -> Answer:
         "cut_power": "cut_power" in form,
         "typed": form.get("typed", "") if seen == sorted(disk.serial for disk in disks) else "",
         "nothing_goes": not open_ways,
+        "stopped": why_stopped(console.config),
     }
     feeds = (StartFeed(console, host.id),)
     return View(template="start.html.j2", title=f"Start a run of {host.name}", values=values, nav="fleet", feeds=feeds)
@@ -207,7 +218,9 @@ async def start(console: Console, visit: Visit) -> Answer:
 
 
 def feed(console: Console, visit: Visit, argument: str) -> StartFeed:
-    """Raises NotFound."""
+    """Raises NotFound, also for those who may start nothing."""
+    if not visit.operator:
+        raise NotFound("how a host can be started is told to operators alone")
     return StartFeed(console, number_of(argument))
 
 
