@@ -201,6 +201,7 @@ async def test_a_host_is_added_by_name_and_addresses(place: Place) -> None:
     done = await place.operator.send("/hosts/new", name="Added-1", macs=macs, note="by hand")
     assert done.headers["Location"] == "/hosts/added-1"
     assert (await place.host("added-1")).macs == ("52:54:00:00:09:01", "52:54:00:00:09:02")
+    assert (await place.operator.send("/hosts/new", name="new")).status == 400  # its page would be this one
     twin = await place.operator.send("/hosts/new", name="added-1")
     assert twin.status == 409
 
