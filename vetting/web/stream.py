@@ -19,6 +19,7 @@ from vetting.web.who import person_at
 PING_S = 15.0  # comments, so that proxies keep the connection and both ends notice a dead one
 STALLED_S = 30.0  # a browser that takes nothing for so long is let go; it comes back by itself
 LOOK_S = 20.0  # how often it is looked whether the session still lives
+BREATH_S = 0.1  # between two writes to one browser: in a flood many events are one write, for that is what costs
 MOST_FEEDS = 4
 LONGEST_NAME = 200
 
@@ -62,6 +63,7 @@ async def _stream(console: Console, visit: Visit, viewer: Viewer) -> web.StreamR
                         viewer.end()
                 if frames:
                     await _write(response, visit, frames)
+                    await asyncio.sleep(BREATH_S)
     return response
 
 
