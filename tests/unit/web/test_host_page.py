@@ -156,7 +156,13 @@ async def test_a_record_is_edited_and_its_spec_and_password_stay(place: Place) -
     assert (host.note, host.bmc_password) == ("again", "hunter2")
     moved = await place.operator.send(path, **{**typed, "bmc_address": "198.51.100.1"})
     assert moved.status == 400
-    for wrong in ({"name": "UPPER CASE"}, {"macs": "nonsense"}, {"note": "a\nb"}, {"bmc_kind": "telnet"}):
+    for wrong in (
+        {"name": "UPPER CASE"},
+        {"name": "new"},
+        {"macs": "nonsense"},
+        {"note": "a\nb"},
+        {"bmc_kind": "telnet"},
+    ):
         again = await place.operator.send(path, **{**typed, **wrong})
         assert again.status == 400, wrong
         assert "Nothing was changed" in again.text
