@@ -52,8 +52,14 @@ async def viewer(scene: Scene, operator: Guest) -> Guest:
 
 
 def path_of(page: Page) -> str:
-    """With something in the place of each variable."""
-    return re.sub(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}", lambda found: "1" if found[2] else "x", page.path)
+    """With something that fits in the place of each variable."""
+
+    def filled(found: re.Match[str]) -> str:
+        pattern = found[2] or "[^/]+"
+        fitting = (one for one in ("1", "x", "json", "html", "52:54:00:00:00:01") if re.fullmatch(pattern, one))
+        return next(fitting)
+
+    return re.sub(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})+))?\}", filled, page.path)
 
 
 def named(page: Page) -> str:
