@@ -272,6 +272,16 @@ async def test_lines_go_out_live_with_their_numbers_and_nothing_in_them_alive() 
     assert log_event(news(text="of a version before ours")) is None
 
 
+async def test_an_agent_that_was_started_again_stands_in_the_log(scene: Scene, viewer: Visitor) -> None:
+    run = await scene.running("CPUStress")
+    with scene.server.bus.listen() as listener:
+        await run.claim()
+        told = [one for one in listener._queue if one.kind == "run.log"]
+    page = await viewer.see(f"/runs/{run.run_id}/log")
+    assert "the agent was restarted within the same boot; CPUStress runs again as a new attempt" in page.text
+    assert [f'data-id="{number}"' in page.raw for one in told for number in one.data["ids"]] == [True]
+
+
 async def test_a_run_that_is_not_there_is_not_there(viewer: Visitor) -> None:
     for path in ("/runs/999", "/runs/999/log", "/runs/999/stages/SMART"):
         assert (await viewer.see(path)).status == 404

@@ -82,7 +82,7 @@ class RunNow:
     run: RunRow
     stages: tuple[StageNow, ...]
     moves: int
-    held_since: float | None
+    moved_at: float  # the last time
 
     @property
     def current(self) -> StageNow | None:
@@ -110,8 +110,14 @@ class RunNow:
 
     @property
     def beats(self) -> bool:
-        """Whether its agent should be heard now."""
-        return self.run.state in (*IN_STAGE, RunState.FAILED_HOLDING) and self.run.heartbeat_at is not None
+        """Whether it is worth telling when its agent was last heard."""
+        heard = (*IN_STAGE, RunState.FAILED_HOLDING, RunState.FAILED)
+        return self.run.state in heard and self.run.heartbeat_at is not None
+
+    @property
+    def ended_at(self) -> float | None:
+        """When there was no more to it; a lost one ended when it was given up."""
+        return self.moved_at if self.run.state is RunState.FAILED else self.run.ended_at
 
     @property
     def no_door(self) -> str:
@@ -137,20 +143,15 @@ class RunNow:
 
     def elapsed_s(self, now: float) -> float:
         begun = self.run.started_at or self.run.created_at
-        return (self.run.ended_at or now) - begun
+        return (self.ended_at or now) - begun
 
 
 def read_now(run_id: int) -> RunNow:
     """Inside `Store.read`. Raises NotFound."""
     run = runs.get(run_id)
     rows = attempts.attempts_of(run_id)
-    holds = [one.at for one in runs.transitions_of(run_id) if one.to_state is RunState.FAILED_HOLDING]
-    return RunNow(
-        run=run,
-        stages=tuple(_stages(run, rows)),
-        moves=runs.moves(run_id),
-        held_since=holds[-1] if holds and run.state is RunState.FAILED_HOLDING else None,
-    )
+    moves = runs.transitions_of(run_id)
+    return RunNow(run=run, stages=tuple(_stages(run, rows)), moves=len(moves), moved_at=moves[-1].at)
 
 
 def _stages(run: RunRow, rows: Sequence[AttemptRow]) -> Iterator[StageNow]:

@@ -5,7 +5,7 @@
   const MOST = 2000, LEVELS = ["debug", "info", "warning", "error"];
   const list = log.querySelector("[data-lines]"), form = log.querySelector("form"), none = log.querySelector("[data-none]");
   const state = log.querySelector("[data-log-state]"), follow = log.querySelector("[data-follow]"), box = follow.querySelector("input");
-  const run = log.dataset.run, ids = new Set([...list.children].map((one) => Number(one.dataset.id)));
+  const plain = none.textContent, run = log.dataset.run, ids = new Set([...list.children].map((one) => Number(one.dataset.id)));
   let asking = null, more = false, left = 0; // left: where we put the list ourselves
   follow.hidden = false;
   form.querySelector("button").hidden = true; // what is typed is searched at once
@@ -28,7 +28,7 @@
   const say = () => {
     none.hidden = list.childElementCount > 0;
     const want = choice(), some = want.stage || want.contains || want.level !== "debug";
-    none.textContent = some ? "No line like that yet." : "No lines yet: they come once the host boots.";
+    none.textContent = some ? "No line like that yet." : plain;
     state.textContent = box.checked ? "" : "Not following";
   };
   const add = (lines) => {
