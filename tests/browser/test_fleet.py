@@ -41,7 +41,7 @@ async def knock(scene: Scene, mac: str = STRANGER, what: str = "UEFI x86-64") ->
 
 @pytest.mark.parametrize("view", ["tiles", "table"])
 async def test_stages_turn_over_and_a_held_host_comes_first_without_a_reload(
-    surfer: Surfer, scene: Scene, view: str
+    scene: Scene, surfer: Surfer, view: str
 ) -> None:
     await scene.hosts(2)
     agent = await scene.running("SMART", "zeta")
@@ -68,7 +68,7 @@ async def test_stages_turn_over_and_a_held_host_comes_first_without_a_reload(
     assert await surfer.axe(page) == []
 
 
-async def test_many_hosts_are_a_table_and_one_is_found_by_keyboard(surfer: Surfer, scene: Scene) -> None:
+async def test_many_hosts_are_a_table_and_one_is_found_by_keyboard(scene: Scene, surfer: Surfer) -> None:
     await scene.hosts(52)
     agent = await scene.running("SMART", "pve-07")
     page = await fleet(surfer, scene)
@@ -99,7 +99,7 @@ async def test_many_hosts_are_a_table_and_one_is_found_by_keyboard(surfer: Surfe
 
 
 async def test_a_host_that_comes_to_fit_the_filter_appears_and_one_that_is_added_too(
-    surfer: Surfer, scene: Scene
+    scene: Scene, surfer: Surfer
 ) -> None:
     await scene.hosts(3)
     page = await fleet(surfer, scene, "/?show=attention")
@@ -116,7 +116,7 @@ async def test_a_host_that_comes_to_fit_the_filter_appears_and_one_that_is_added
     assert await everything.evaluate("window.same")
 
 
-async def test_a_reporter_that_speaks_is_seen_and_one_that_falls_silent_is_told(surfer: Surfer, scene: Scene) -> None:
+async def test_a_reporter_that_speaks_is_seen_and_one_that_falls_silent_is_told(scene: Scene, surfer: Surfer) -> None:
     await scene.hosts(1)
     known = await scene.server.desk.views.host("pve-01")
     page = await fleet(surfer, scene)
@@ -131,7 +131,7 @@ async def test_a_reporter_that_speaks_is_seen_and_one_that_falls_silent_is_told(
     await expect(page.locator("#count-offline")).to_have_text("1")
 
 
-async def test_a_stranger_appears_and_is_adopted(surfer: Surfer, scene: Scene) -> None:
+async def test_a_stranger_appears_and_is_adopted(scene: Scene, surfer: Surfer) -> None:
     await scene.hosts(1)
     page = await fleet(surfer, scene)
     viewers = await fleet(surfer, scene, guest=await scene.viewer())
@@ -155,7 +155,7 @@ async def test_a_stranger_appears_and_is_adopted(surfer: Surfer, scene: Scene) -
     await expect(viewers.get_by_role("link", name="fresh-1")).to_be_visible()
 
 
-async def test_the_first_host_takes_the_place_of_what_to_do_first(surfer: Surfer, scene: Scene) -> None:
+async def test_the_first_host_takes_the_place_of_what_to_do_first(scene: Scene, surfer: Surfer) -> None:
     page = await fleet(surfer, scene)
     await expect(page.get_by_role("heading", name="No hosts yet")).to_be_visible()
     assert await surfer.axe(page) == []
@@ -168,7 +168,7 @@ async def test_the_first_host_takes_the_place_of_what_to_do_first(surfer: Surfer
     await expect(other.get_by_role("searchbox")).to_be_visible()
 
 
-async def test_a_service_that_is_down_is_told_on_the_page_and_by_its_favicon(surfer: Surfer, scene: Scene) -> None:
+async def test_a_service_that_is_down_is_told_on_the_page_and_by_its_favicon(scene: Scene, surfer: Surfer) -> None:
     page = await fleet(surfer, scene)
     down, calm = [str(await page.locator("#favicon").get_attribute(f"data-{one}")) for one in ("down", "calm")]
     await expect(page.locator("#favicon")).to_have_attribute("href", calm)
@@ -181,7 +181,7 @@ async def test_a_service_that_is_down_is_told_on_the_page_and_by_its_favicon(sur
     await expect(page.locator("#favicon")).to_have_attribute("href", calm)
 
 
-async def test_without_scripts_it_reads_and_filters(surfer: Surfer, scene: Scene) -> None:
+async def test_without_scripts_it_reads_and_filters(scene: Scene, surfer: Surfer) -> None:
     await scene.held("SMART", "pve-01", reason="drive 7 is failing")
     await scene.machine("pve-02")
     page = await fleet(surfer, scene, javascript=False)
@@ -194,7 +194,7 @@ async def test_without_scripts_it_reads_and_filters(surfer: Surfer, scene: Scene
     await expect(page.get_by_role("row").filter(has_text="pve-01")).to_contain_text("Held")
 
 
-async def test_nothing_is_wider_than_a_phone(surfer: Surfer, scene: Scene) -> None:
+async def test_nothing_is_wider_than_a_phone(scene: Scene, surfer: Surfer) -> None:
     await scene.held("Storage", "a-host-with-a-name-as-long-as-a-name-may-be-for-dns-has-a-limit", reason="x" * 300)
     await scene.completed("pve-02", non_destructive=True)
     await (await scene.running("CPUStress", "pve-03")).beat()
