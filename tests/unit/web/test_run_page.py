@@ -14,6 +14,7 @@ from tests.browser.hand import Hand
 from tests.browser.machines import Machine
 from tests.browser.scene import Scene, staged
 from tests.unit.web.visitor import Seen, Visitor, visiting
+from vetting.domain.errors import StageMismatch
 from vetting.domain.outcome import Cell, Severity, Verdict, Work
 from vetting.domain.states import STAGE_ORDER
 from vetting.orchestrator.bus import News
@@ -117,6 +118,20 @@ async def test_a_pass_that_was_not_believed_shows_why(scene: Scene, viewer: Visi
     page = await viewer.see(f"/runs/{run.run_id}")
     assert "The host said PASS, and was not believed:" in page.text
     assert "(us) no result for cpu: promised and missing" in page.text
+
+
+async def test_a_result_that_nobody_waited_for_is_shown_and_not_counted(scene: Scene, viewer: Visitor) -> None:
+    run = await scene.running("CPUStress")
+    run.stage = "Storage"  # an agent that lost its place
+    with pytest.raises(StageMismatch):
+        await run.post(run.outcome())
+    page = await viewer.see(f"/runs/{run.run_id}")
+    assert "Results that nobody waited for: kept, and not counted" in page.text
+    assert "Storage, attempt 1 the run's current stage is CPUStress" in page.text
+    found = steps(page)
+    assert found["CPUStress"].startswith("↯ CPUStress Interrupted")
+    assert found["Storage"].startswith("○ Storage To come")
+    assert "Held in Storage (expected CPUStress)" in page.text
 
 
 async def test_a_held_host_is_entered_by_operators_alone(scene: Scene, operator: Visitor, viewer: Visitor) -> None:
