@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -21,22 +22,10 @@ class Looks:
     """Renders templates. Every value is escaped; there is no `safe` in any template."""
 
     def __init__(self, asset: Callable[[str], str]) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("vetting.web"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters.update(
-            said=said, size=text.size, disk_size=text.disk_size, duration=text.duration, number=text.number,
-            moment=text.moment, clock=text.clock, path=_path, as_json=as_json, round_duration=round_duration,
-        )  # fmt: skip
-        self._environment.globals.update(asset=asset, mark_of=marks.of_verdict, state_of=marks.of_state)
+        self._asset = asset
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
-        return self._environment.get_template(template).render(values)
+        return _environment().get_template(template).render(values, asset=self._asset)
 
     def piece(self, template: str, values: Mapping[str, Any]) -> str:
         """A template of one element with an id, for a browser that has the page open: it takes the place of the one that is
@@ -44,9 +33,33 @@ class Looks:
         return _FIRST_TAG.sub(r'\g<0> hx-swap-oob="outerMorph"', self.render(template, values), count=1)
 
 
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    """One for the process: a template is compiled once."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vetting.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        said=said, size=text.size, disk_size=text.disk_size, duration=text.duration, number=_number,
+        moment=text.moment, clock=text.clock, path=_path, as_json=as_json, round_duration=round_duration,
+    )  # fmt: skip
+    environment.globals.update(mark_of=marks.of_verdict, state_of=marks.of_state)
+    return environment
+
+
 def said(value: object, limit: int = SHORT) -> str:
     """A host's or a person's own words."""
     return text.clean(str(value), limit)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    """A figure; its unit may be a host's own word."""
+    return text.number(value, said(unit, 20))
 
 
 def _path(value: object) -> str:
