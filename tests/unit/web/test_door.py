@@ -7,7 +7,7 @@ import gzip
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -572,6 +572,26 @@ async def test_without_the_database_there_is_a_page_that_says_so(
                     assert "the disk is gone" in answer.text
                 check_headers(answer)
         refused_and_nothing_said(await post(scene, "/theme", guest, {"theme": "dark"}), 503)
+
+
+async def test_a_database_that_goes_in_the_middle_of_a_page_is_told_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(tmp_path) as scene:
+        guest = await scene.operator()
+        read, left = scene.server.store.read, [1]  # who it is can still be found out
+
+        async def going(work: Callable[[], object]) -> object:
+            if not left:
+                raise Unavailable("the database cannot be read: the disk is gone")
+            left.pop()
+            return await read(work)
+
+        monkeypatch.setattr(scene.server.store, "read", going)
+        answer = await ask(scene, "GET", "/", guest=guest)
+        refused_and_nothing_said(answer, 503)
+        assert "the disk is gone" in answer.text
+        check_headers(answer)
 
 
 async def test_a_mistake_of_ours_is_a_page_without_our_inside(
