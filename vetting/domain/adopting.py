@@ -92,9 +92,8 @@ def _disks(found: Inventory, old: ExpectedSpec, notes: list[str]) -> tuple[Expec
 
 
 def _disk(found: FoundDisk, old: ExpectedSpec, notes: list[str]) -> ExpectedDisk:
-    before = next(
-        (disk for disk in old.disks if known(disk.serial) == known(found.serial) and disk.kind == "disk"), None
-    )
+    named = [disk for disk in old.disks if known(disk.serial) == known(found.serial) and disk.kind == "disk"]
+    before = named[0] if len(named) == 1 else None  # what is named twice may mean another disk
     very_same = before is not None and _same(before, found)
     if before is not None and before.write and not very_same:
         notes.append(

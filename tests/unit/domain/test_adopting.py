@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import records
@@ -33,6 +33,7 @@ OLD_DISKS = st.lists(
 
 @settings(max_examples=400, deadline=None)
 @given(FOUND_DISKS, OLD_DISKS)
+@example([FoundDisk(name="sda", serial="s1")], [ExpectedDisk(serial="s1"), ExpectedDisk(serial="s1", size_bytes=1)])
 def test_adopting_never_lets_a_run_erase_a_disk_that_it_could_not_erase_before(
     found: list[FoundDisk], old: list[ExpectedDisk]
 ) -> None:
