@@ -11,11 +11,10 @@ from aiohttp import web
 
 from vetting import wire
 from vetting.api.route import Auth, Call, Caller, Route
-from vetting.domain.errors import BadInput, Forbidden, NotAllowed, Refusal, TooLarge
-from vetting.gate import HEADERS, hosts_allowed, refuse_foreign_origin
+from vetting.domain.errors import BadInput, Forbidden, NotAllowed, Refusal
+from vetting.gate import HEADERS, hosts_allowed, read_within, refuse_foreign_origin
 
 log = logging.getLogger(__name__)
-BODY_LIMIT_S = 30.0
 
 
 class Gatekeeper(Protocol):
@@ -122,20 +121,7 @@ def bearer(request: web.Request) -> str:
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:
-    """The whole JSON body, counted after decompression. Raises BadInput, TooLarge."""
+    """The whole JSON body. Raises BadInput, TooLarge."""
     if request.content_type != "application/json":
         raise BadInput(f"send the body as application/json, not {request.content_type[:80]!r}")
-    if request.content_length is not None and request.content_length > max_bytes:
-        raise TooLarge(f"the body is over {max_bytes} bytes")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_LIMIT_S):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise TooLarge(f"the body is over {max_bytes} bytes")
-    except TimeoutError as error:
-        raise BadInput(f"the body did not arrive within {BODY_LIMIT_S:.0f} s") from error
-    except web.RequestPayloadError as error:
-        raise BadInput(f"the body could not be read: {error}") from error
-    return bytes(body)
+    return await read_within(request, max_bytes, what="body")

@@ -150,7 +150,8 @@ def _ended_early(
     tail = f": {because}." if because else "."
     where = failed_stage or "an unknown stage"
     if lost:
-        return Word.LOST, f"Lost during {where}{tail}"
+        said = f"Lost during {where}"
+        return Word.LOST, f"{said}." if because.lower() == said.lower() else f"{said}{tail}"
     if record is not None and record.verdict is Verdict.FAIL and "(expected" not in failed_stage:
         return Word.FAILED, f"Failed in {where}{tail}"
     return Word.ERROR, f"Not measured in {where}{tail}"

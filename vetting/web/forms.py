@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import secrets
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from vetting.domain.errors import BadInput, TooLarge
+from vetting.domain.errors import BadInput
+from vetting.gate import read_within
 
-BODY_LIMIT_S = 30.0
 MOST_FIELDS = 2000
 
 
@@ -19,19 +18,7 @@ async def read_form(request: web.Request, max_bytes: int) -> dict[str, tuple[str
     """All values of each field of an urlencoded form. Raises BadInput, TooLarge."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise BadInput(f"this is not a form: it was sent as {request.content_type[:80]!r}")
-    if request.content_length is not None and request.content_length > max_bytes:
-        raise TooLarge(f"the form holds over {max_bytes} bytes; nothing was changed")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_LIMIT_S):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise TooLarge(f"the form holds over {max_bytes} bytes; nothing was changed")
-    except TimeoutError as error:
-        raise BadInput(f"the form did not arrive within {BODY_LIMIT_S:.0f} s; nothing was changed") from error
-    except web.RequestPayloadError as error:
-        raise BadInput(f"the form could not be read: {error}; nothing was changed") from error
+    body = await read_within(request, max_bytes, what="form")
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:  # UnicodeDecodeError is one
