@@ -33,7 +33,10 @@ OLD_DISKS = st.lists(
 
 @settings(max_examples=400, deadline=None)
 @given(FOUND_DISKS, OLD_DISKS)
-@example([FoundDisk(name="sda", serial="s1")], [ExpectedDisk(serial="s1"), ExpectedDisk(serial="s1", size_bytes=1)])
+@example(
+    [FoundDisk(name="sda", serial="s1", size_bytes=0)],
+    [ExpectedDisk(serial="s1"), ExpectedDisk(serial="s1", size_bytes=1)],
+)
 def test_adopting_never_lets_a_run_erase_a_disk_that_it_could_not_erase_before(
     found: list[FoundDisk], old: list[ExpectedDisk]
 ) -> None:
