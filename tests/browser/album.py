@@ -34,8 +34,8 @@ TALLEST_PX = 12_000
 COUNT_SHIFTS = """window.shifted = 0; new PerformanceObserver(seen => {
     for (const one of seen.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
 }).observe({type: 'layout-shift', buffered: true})"""
-REFUSED = re.compile(r"console: Failed to load resource: .* status of 4(04|09)")
-"""What Chromium says of a page that is a refusal."""
+REFUSED = re.compile(r"status of 4(04|09)|Blocked script execution in .*/report.html")
+"""What Chromium says of a page that is a refusal, and of our own scripts where nothing may run."""
 SIDEWAYS = "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -65,8 +65,10 @@ class Stages:
         context = await self._context(place, look)
         page = await context.new_page()
         scene = self.scenes[place.stage]
-        await page.goto(scene.url + place.path)
-        await ready(page)
+        answer = await page.goto(scene.url + place.path)
+        assert answer is not None and answer.status == place.status, f"{place.path} answers {answer and answer.status}"
+        if not place.still:
+            await ready(page)
         if place.press:
             await page.get_by_role("link", name=place.press, exact=True).click()
             await page.locator("dialog[open]").wait_for()
@@ -96,7 +98,8 @@ async def ready(page: Page) -> None:
     if await page.locator("#run-charts[data-src], #run-charts").count():
         await page.wait_for_function("document.querySelector('#run-charts')?.dataset.state !== 'loading'")
     for chart in await page.locator("figure.chart").all():
-        await chart.scroll_into_view_if_needed()  # they are drawn when they come into view
+        await chart.scroll_into_view_if_needed()  # it is drawn when it comes into view
+        await chart.locator("canvas").first.wait_for()
     await page.evaluate("scrollTo(0, 0); new Promise(done => requestAnimationFrame(() => setTimeout(done, 60)))")
 
 
@@ -119,7 +122,7 @@ async def faults_of(page: Page, look: Look) -> list[str]:
     found = []
     if (sideways := await page.evaluate(SIDEWAYS)) > 0:
         found.append(f"scrolls sideways by {sideways} px")
-    if (shifted := await page.evaluate("window.shifted")) >= MOST_SHIFT:
+    if (shifted := await page.evaluate("window.shifted || 0")) >= MOST_SHIFT:
         found.append(f"jumps while it loads, by {shifted:.3f}")
     return found
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tests.browser.hand import Hand
 from tests.browser.machines import POWER, Machine
 from tests.browser.scene import Scene, staged
 from vetting import wire
+from vetting.config import Config
+from vetting.config.values import Channel
 from vetting.domain.outcome import Cell, Finding, Severity, Verdict, Work
 from vetting.domain.profiles import QUICK
 from vetting.domain.roles import Role
@@ -21,6 +24,9 @@ from vetting.store import artifacts
 
 DAY_S = 86_400.0
 HISTORY_S = 2 * DAY_S + 2000  # so far is the scene's clock moved on while the stage fills: its end is about now
+TOKENS: dict[
+    tuple[str, str], str
+] = {}  # (a scene's address, a host's name) -> its reporter's: a second one would end it
 STRANGER = "52:54:00:be:ef:01"
 THROTTLED = "mce: CPU12: Core temperature is above threshold, cpu clock is throttled (total events = 3)"
 TALK = (
@@ -47,6 +53,7 @@ class Cast:
     queued: Hand  # its host has not come
     lively: tuple[Hand, ...]  # everybody whose agent is to be heard
     artifact: int  # of `vetted`
+    bare: str = "pve-10"  # a host without a run
     stranger: str = STRANGER
     person: str = "vic"
     token: str = "dashboard"
@@ -68,8 +75,13 @@ class Cast:
 @asynccontextmanager
 async def whole_rack(folder: Path) -> AsyncIterator[Cast]:
     """A scene with everybody on it."""
-    async with staged(folder, begins_s=-HISTORY_S) as scene:
+    async with staged(folder, begins_s=-HISTORY_S, change=told) as scene:
         yield await fill(scene)
+
+
+def told(config: Config) -> Config:
+    """Somebody is told, at an address of this machine where nobody answers."""
+    return replace(config, notify=(Channel(name="on-call", url="json://user:secret@127.0.0.1:9/hook"),))
 
 
 async def fill(scene: Scene) -> Cast:
@@ -154,10 +166,23 @@ async def at_work(scene: Scene, host: str) -> Hand:
 
 async def reporters(scene: Scene) -> None:
     """The installed systems of three hosts are up; one of them may not be rebooted now."""
-    for number, obstacles in ((1, ()), (9, ()), (10, ("12 guests run here", "Ceph is rebuilding"))):
-        token = await scene.server.desk.people.issue_reporter_token(f"pve-{number:02d}", who="mira")
+    await beat_all_reporters(scene, ("pve-01", "pve-09"))
+    await beat_all_reporters(scene, ("pve-10",), obstacles=("12 guests run here", "Ceph is rebuilding"))
+
+
+async def beat_all_reporters(scene: Scene, hosts: tuple[str, ...], **told: Any) -> None:
+    for name in hosts:
+        token = TOKENS.get((scene.url, name)) or await scene.server.desk.people.issue_reporter_token(name, who="mira")
+        TOKENS[scene.url, name] = token
         beat = wire.ReporterBeat(
-            boot_id="boot-0", version="1.0", uptime_s=86_400.0, allowed=True, obstacles=obstacles, ways=("efi", "ipmi")
+            **{
+                "boot_id": "boot-0",
+                "version": "1.0",
+                "uptime_s": DAY_S,
+                "allowed": True,
+                "ways": ("efi", "ipmi"),
+                **told,
+            }
         )
         async with scene.client(token) as client:
             await client.call("/api/reporter/heartbeat", beat, wire.ReporterReply)

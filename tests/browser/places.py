@@ -15,13 +15,16 @@ RACK, FRESH, CROWD = "rack", "fresh", "crowd"
 
 @dataclass(frozen=True)
 class Place:
-    """One look at one page. `who`: whose eyes it is seen with; `press`: a link of it that opens a dialog; `stage`: where."""
+    """One look at one page. `who`: whose eyes it is seen with; `press`: a link of it that opens a dialog; `stage`: where;
+    `still`: a document that may run nothing, no script of a test either."""
 
     name: str
     path: str
     who: str = OPERATOR
     press: str = ""
     stage: str = RACK
+    still: bool = False
+    status: int = 200
 
 
 Places = Callable[[Cast], tuple[Place, ...]]
@@ -73,12 +76,12 @@ PLACES: Mapping[str, Places] = {
     HOST: lambda cast: (
         Place("host", f"/hosts/{cast.host}"),
         Place("host-viewer", f"/hosts/{cast.host}", VIEWER),
-        Place("host-bare", "/hosts/pve-10"),
+        Place("host-bare", f"/hosts/{cast.bare}"),
     ),
     **{f"{HOST}/{deed}": _of_host(deed) for deed in ("edit", "spec", "power", "reporter", "relearn", "remove")},
     f"{HOST}/start": lambda cast: (
         Place("start", f"/hosts/{cast.host}/start"),
-        Place("start-offline", "/hosts/pve-11/start"),
+        Place("start-offline", f"/hosts/{cast.bare}/start"),
         Place("start-busy", f"/hosts/{cast.working.machine.host}/start"),
     ),
     "/runs": lambda cast: (
@@ -88,7 +91,7 @@ PLACES: Mapping[str, Places] = {
     ),
     RUN: _runs,
     f"{RUN}/report": lambda cast: (Place("report", f"/runs/{cast.vetted.run_id}/report"),),
-    f"{RUN}/report.html": lambda cast: (Place("report-file", f"/runs/{cast.held.run_id}/report.html"),),
+    f"{RUN}/report.html": lambda cast: (Place("report-file", f"/runs/{cast.held.run_id}/report.html", still=True),),
     f"{RUN}/compare": lambda cast: (
         Place("compare", f"/runs/{cast.vetted.run_id}/compare"),
         Place("compare-nothing", f"/runs/{cast.held.run_id}/compare"),
@@ -99,7 +102,7 @@ PLACES: Mapping[str, Places] = {
     rf"{RUN}/stages/{{stage:\w+}}": lambda cast: (Place("run-stage", f"/runs/{cast.held.run_id}/stages/SMART"),),
     f"{RUN}/cancel": lambda cast: (
         Place("run-cancel", f"/runs/{cast.working.run_id}/cancel"),
-        Place("run-cancel-late", f"/runs/{cast.vetted.run_id}/cancel"),
+        Place("run-cancel-late", f"/runs/{cast.vetted.run_id}/cancel", status=409),
     ),
     f"{RUN}/cancel-reboot": lambda cast: (Place("run-cancel-reboot", f"/runs/{cast.held.run_id}/cancel-reboot"),),
     f"{RUN}/retry": lambda cast: (Place("run-retry", f"/runs/{cast.held.run_id}/retry"),),
@@ -112,7 +115,7 @@ PLACES: Mapping[str, Places] = {
     ),
     f"{RUN}/release": lambda cast: (Place("run-release", f"/runs/{cast.held.run_id}/release"),),
     "/settings": lambda cast: (Place("settings", "/settings"), Place("settings-viewer", "/settings", VIEWER)),
-    r"/settings/notify/{number:\d+}": lambda cast: (Place("notify-test", "/settings/notify/1"),),
+    r"/settings/notify/{number:\d+}": lambda cast: (Place("notify-test", "/settings/notify/0"),),
     "/audit": lambda cast: (Place("audit", "/audit"), Place("audit-viewer", "/audit", VIEWER)),
     "/account": lambda cast: (Place("account", "/account"), Place("account-viewer", "/account", VIEWER)),
     "/account/sign-out": lambda cast: (Place("account-sign-out", "/account/sign-out"),),
@@ -127,8 +130,8 @@ PLACES: Mapping[str, Places] = {
     "/tokens/revoke": lambda cast: (Place("token-revoke", f"/tokens/revoke?name={cast.token}"),),
 }
 ELSEWHERE = (
-    Place("nothing-there", "/nothing/of/ours"),
-    Place("nothing-there-nobody", "/nothing/of/ours", NOBODY),
+    Place("nothing-there", "/nothing/of/ours", status=404),
+    Place("nothing-there-nobody", "/nothing/of/ours", NOBODY, status=404),
 )
 
 

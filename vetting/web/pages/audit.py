@@ -13,7 +13,7 @@ from aiohttp import web
 
 from vetting.domain.errors import BadInput
 from vetting.gate import HEADERS
-from vetting.report.text import moment
+from vetting.report.text import moment, visible
 from vetting.store import audit
 from vetting.store.rows import AuditRow
 from vetting.web.console import Console
@@ -103,13 +103,22 @@ def _file(text: str, media_type: str, ending: str) -> web.Response:
 
 
 def csv_of(found: Sequence[AuditRow]) -> str:
-    """RFC 4180. Nothing in it is a formula to a spreadsheet, whoever wrote the reason or named the host."""
+    """RFC 4180. Nothing in it is a formula to a spreadsheet or hides in it, whoever wrote the reason or named the host."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for one in found:
-        writer.writerow(map(harmless, (one.id, moment(one.at).replace("\u00a0", " "), one.who, one.what, one.target,
-                                       one.run_id or "", one.why, plain(one))))  # fmt: skip
+        cells = (
+            one.id,
+            moment(one.at).replace("\u00a0", " "),
+            one.who,
+            one.what,
+            one.target,
+            one.run_id or "",
+            one.why,
+            plain(one),
+        )
+        writer.writerow(visible(harmless(cell)) for cell in cells)
     return out.getvalue()
 
 
@@ -124,7 +133,7 @@ def json_of(found: Sequence[AuditRow]) -> str:
          "why": one.why, "detail": one.detail, "in_words": plain(one)}
         for one in found
     ]  # fmt: skip
-    return json.dumps(told, indent=1, ensure_ascii=False)
+    return json.dumps(told, indent=1)  # in ASCII: nothing in it turns a line round
 
 
 PAGES = (
