@@ -16,6 +16,7 @@ import pytest_asyncio
 from tests.browser.scene import Scene, staged
 from tests.unit.web.visitor import Visitor, visiting
 from vetting import wire
+from vetting.report.text import visible
 from vetting.store import audit
 from vetting.store.rows import AuditRow
 from vetting.web.deeds import KINDS, SENTENCES, plain, sentence
@@ -127,7 +128,7 @@ async def test_no_cell_is_a_formula(begin: str) -> None:
     text = csv_of([deed(who=formula, target=formula, why=formula, what=formula)])
     (_, row) = csv.reader(io.StringIO(text, newline=""))
     assert [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))] == []
-    assert row[2] == f"'{formula}"
+    assert row[2] == f"'{visible(formula)}"
 
 
 async def test_what_is_no_formula_stays_as_it_is() -> None:
