@@ -227,7 +227,9 @@ async def test_a_breach_is_told_once_when_it_opens(host: Host) -> None:
     with host.world.bus.listen() as listener:
         await host.send(96.0, 96.0, 96.0, 96.0)
         told = [news for news in listener._queue if news.kind == "run.breach"]
-    assert [(news.data["change"], news.data["text"]) for news in told] == [("opened", "temp.cpu reached 96, limit <= 95")]
+    assert [(news.data["change"], news.data["text"]) for news in told] == [
+        ("opened", "temp.cpu reached 96, limit <= 95")
+    ]
     assert told[0].data["series"] == "temp.cpu" and told[0].data["first_at"] < told[0].data["last_at"]
 
 
