@@ -25,6 +25,7 @@ class Place:
     stage: str = RACK
     still: bool = False
     status: int = 200
+    again: bool = False  # another look at a page that is tried elsewhere: for the album
 
 
 Places = Callable[[Cast], tuple[Place, ...]]
@@ -66,8 +67,8 @@ PLACES: Mapping[str, Places] = {
     "/": lambda cast: (
         Place("fleet", "/"),
         Place("fleet-table", "/?view=table"),
-        Place("fleet-viewer", "/", VIEWER),
-        Place("fleet-nothing", "/?q=nothing-is-called-so"),
+        Place("fleet-viewer", "/", VIEWER, again=True),
+        Place("fleet-nothing", "/?q=nothing-is-called-so", again=True),
         Place("fleet-empty", "/", stage=FRESH),
         Place("fleet-crowd", "/", stage=CROWD),
     ),
@@ -75,19 +76,19 @@ PLACES: Mapping[str, Places] = {
     "/hosts/new": lambda cast: (Place("host-new", "/hosts/new"),),
     HOST: lambda cast: (
         Place("host", f"/hosts/{cast.host}"),
-        Place("host-viewer", f"/hosts/{cast.host}", VIEWER),
+        Place("host-viewer", f"/hosts/{cast.host}", VIEWER, again=True),
         Place("host-bare", f"/hosts/{cast.bare}"),
     ),
     **{f"{HOST}/{deed}": _of_host(deed) for deed in ("edit", "spec", "power", "reporter", "relearn", "remove")},
     f"{HOST}/start": lambda cast: (
         Place("start", f"/hosts/{cast.host}/start"),
         Place("start-offline", f"/hosts/{cast.bare}/start"),
-        Place("start-busy", f"/hosts/{cast.working.machine.host}/start"),
+        Place("start-busy", f"/hosts/{cast.working.machine.host}/start", again=True),
     ),
     "/runs": lambda cast: (
         Place("runs", "/runs"),
-        Place("runs-of-host", f"/runs?host={cast.host}"),
-        Place("runs-empty", "/runs", stage=FRESH),
+        Place("runs-of-host", f"/runs?host={cast.host}", again=True),
+        Place("runs-empty", "/runs", stage=FRESH, again=True),
     ),
     RUN: _runs,
     f"{RUN}/report": lambda cast: (Place("report", f"/runs/{cast.vetted.run_id}/report"),),
@@ -114,16 +115,19 @@ PLACES: Mapping[str, Places] = {
         Place("run-accept-differences", f"/runs/{cast.differs.run_id}/accept-differences"),
     ),
     f"{RUN}/release": lambda cast: (Place("run-release", f"/runs/{cast.held.run_id}/release"),),
-    "/settings": lambda cast: (Place("settings", "/settings"), Place("settings-viewer", "/settings", VIEWER)),
+    "/settings": lambda cast: (
+        Place("settings", "/settings"),
+        Place("settings-viewer", "/settings", VIEWER, again=True),
+    ),
     r"/settings/notify/{number:\d+}": lambda cast: (Place("notify-test", "/settings/notify/0"),),
-    "/audit": lambda cast: (Place("audit", "/audit"), Place("audit-viewer", "/audit", VIEWER)),
-    "/account": lambda cast: (Place("account", "/account"), Place("account-viewer", "/account", VIEWER)),
+    "/audit": lambda cast: (Place("audit", "/audit"), Place("audit-viewer", "/audit", VIEWER, again=True)),
+    "/account": lambda cast: (Place("account", "/account"), Place("account-viewer", "/account", VIEWER, again=True)),
     "/account/sign-out": lambda cast: (Place("account-sign-out", "/account/sign-out"),),
     "/people": lambda cast: (Place("people", "/people"),),
     "/people-add": lambda cast: (Place("person-add", "/people-add"),),
     PERSON + "/{act:[a-z-]{1,20}}": lambda cast: (
-        *(Place(f"person-{deed}", f"/people/{cast.person}/{deed}") for deed in DEEDS),
-        Place("person-enable", "/people/sam/enable"),
+        *(Place(f"person-{deed}", f"/people/{cast.person}/{deed}", again=deed != "password") for deed in DEEDS),
+        Place("person-enable", "/people/sam/enable", again=True),
     ),
     "/tokens": lambda cast: (Place("tokens", "/tokens"),),
     "/tokens/issue": lambda cast: (Place("token-issue", "/tokens/issue"),),

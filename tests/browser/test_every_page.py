@@ -58,7 +58,7 @@ async def test_every_page_is_whole_in_both_schemes_and_on_a_phone(there: Stages,
     faults: list[str] = []
     surfer.forgive(r"status of 4(04|09)")  # of the places that show a refusal
     for number, place in enumerate(every_place(there.cast)):
-        if place.still:
+        if place.still or place.again:
             continue
         if number % 10 == 0:
             await there.cast.breathe()
@@ -113,6 +113,8 @@ async def test_every_page_reads_without_a_script(there: Stages, surfer: Surfer) 
     mute: list[str] = []
     people: dict[tuple[str, str], Any] = {}
     for place in every_place(there.cast):
+        if place.again:
+            continue
         scene, key = there.scenes[place.stage], (place.stage, place.who)
         if key not in people:
             people[key] = await (await there.person(place, DESK, javascript=False)).new_page()

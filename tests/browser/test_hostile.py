@@ -67,24 +67,22 @@ async def lawless(surfer: Surfer, look: Look = DESK, scene: Scene | None = None)
     return context
 
 
-@pytest.mark.timeout(400)  # some seventy pages, twice
+@pytest.mark.timeout(400)  # some fifty pages
 async def test_nothing_that_a_host_says_runs_or_breaks_out_on_any_page(there: Stages) -> None:
     faults: list[str] = []
-    for look in (DESK, PHONE):
-        context = await lawless(there.surfer, look, there.cast.scene)
-        dialogs: list[str] = []
-        context.on("dialog", seen_in(dialogs))
-        for place in every_place(there.cast):
-            if place.stage != RACK or place.who != "operator":
-                continue
-            page = await context.new_page()
-            answer = await page.goto(there.cast.scene.url + place.path)
-            assert answer is not None and answer.status == place.status, (
-                f"{place.path} answers {answer and answer.status}"
-            )
-            faults += [f"{place.name}, {look}: {fault}" for fault in await faults_of(page, place, look)]
-            await page.close()
-        faults += [f"a dialog was opened: {one}" for one in dialogs]
+    context = await lawless(there.surfer, DESK, there.cast.scene)
+    dialogs: list[str] = []
+    context.on("dialog", seen_in(dialogs))
+    for place in every_place(there.cast):
+        if place.stage != RACK or place.who != "operator" or place.again:
+            continue
+        page = await context.new_page()
+        answer = await page.goto(there.cast.scene.url + place.path)
+        assert answer is not None
+        assert answer.status == place.status, f"{place.path} answers {answer.status}"
+        faults += [f"{place.name}: {fault}" for fault in await faults_of(page, place)]
+        await page.close()
+    faults += [f"a dialog was opened: {one}" for one in dialogs]
     assert not faults, "\n".join(faults)
 
 
@@ -96,7 +94,7 @@ def seen_in(dialogs: list[str]) -> Callable[[Dialog], Awaitable[None]]:
     return seen
 
 
-async def faults_of(page: Page, place: Place, look: Look) -> list[str]:
+async def faults_of(page: Page, place: Place) -> list[str]:
     if not place.still:
         await ready(page)
     found = [] if place.still else [str(one) for one in await page.evaluate(BROKEN_OUT)]
@@ -104,8 +102,10 @@ async def faults_of(page: Page, place: Place, look: Look) -> list[str]:
         found.append("the page is not whole")
     if hidden := HIDDEN.search(await page.content()):
         found.append(f"U+{ord(hidden.group()):04X} is in it as it was said")
-    if not place.still and (sideways := await page.evaluate(SIDEWAYS)) > 0:
-        found.append(f"scrolls sideways by {sideways} px")
+    for look in () if place.still else (DESK, PHONE):
+        await page.set_viewport_size({"width": look.width, "height": 900})
+        if (sideways := await page.evaluate(SIDEWAYS)) > 0:
+            found.append(f"{look}: scrolls sideways by {sideways} px")
     return found
 
 
