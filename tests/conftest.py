@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for layer in ("lab", "browser"):
             if REPOSITORY / "tests" / layer in item.path.parents:
                 item.add_marker(layer)
+
+
+@pytest.fixture(autouse=True)
+def _light_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign-ins cost next to nothing in tests; the real work of a hash is done in the tests of passwords alone."""
+    if (passwords := sys.modules.get("vetting.orchestrator.passwords")) is not None:
+        monkeypatch.setattr(passwords, "STRENGTH", passwords.Strength(n=2**4, r=1, p=1))
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ OLD_DISKS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(FOUND_DISKS, OLD_DISKS)
 @example(
     [FoundDisk(name="sda", serial="s1", size_bytes=0)],

@@ -163,6 +163,7 @@ async def test_a_forged_panic_in_the_name_of_a_sound_host_judges_nothing(world: 
     assert "fail" not in verdict.lower() and "panic" not in verdict.lower()
 
 
+@pytest.mark.slow
 async def test_a_flood_is_bounded_in_memory_and_on_disk(world: World, ear: Ear) -> None:
     run_id = await claimed(world, ear)
     line = b"0,%d,1,-;Kernel panic - not syncing: " + b"x" * 5000
