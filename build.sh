@@ -31,6 +31,7 @@ usage: ./build.sh COMMAND
   try [ARGS]     build, then vet this very machine: dist/vetting try ARGS (needs root)
   test           everything: format, lint, types, import rules, shellcheck and every test (needs root)
   test unit      the fast tests, under a minute
+  test served    API and pages, asked over HTTPS
   test lint      format, lint, types, import rules, shellcheck
   test machine   the tests with real tools, processes and loop devices (needs root)
   test browser   the console's pages in a real Chromium (needs root)
@@ -266,11 +267,11 @@ do_test() {
     shift || true
     case $layer in
         all | machine | browser | lab) need_root test "$layer" "$@" ;;
-        unit | lint | bench) ;;
+        unit | served | lint | bench) ;;
         *) refuse "there is no test layer '$layer'; ./build.sh help lists them" ;;
     esac
     case $layer in
-        unit) need_packages git:git ;;
+        unit | served) need_packages git:git ;;
         lint) need_packages git:git shellcheck:shellcheck ;;
         all | lab) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" "${lab_needs[@]}" ;;
         *) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" ;;
@@ -280,7 +281,7 @@ do_test() {
     [[ $layer == lint ]] || need_assets
     unlock
     case $layer in
-        unit | lint | browser) ;;
+        unit | served | lint | browser) ;;
         all | lab) build_image ;; # and the zipapp, which is in it
         *) build_zipapp ;;
     esac
@@ -294,7 +295,8 @@ do_test() {
             pytests "tests in a browser" -m browser "${browsers[@]}" "$@"
             pytests "tests in the lab" -m lab "${racks[@]}" "$@"
             ;;
-        unit) pytests "unit tests" -m "$fast" "${at_once[@]}" "$@" ;;
+        unit) pytests "unit tests" -m "($fast) and not served" "${at_once[@]}" "$@" ;;
+        served) pytests "tests of API and pages" -m "($fast) and served" "${at_once[@]}" "$@" ;;
         machine)
             pytests "machine tests that wait" -m "$waits" "${beside[@]}" "$@"
             pytests "machine tests, one by one" -m "machine and not lab and not waits" "$@"

@@ -58,12 +58,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
+FOLDERS = {"lab": "lab", "browser": "browser", "unit/api": "served", "unit/web": "served"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies under tests/lab needs the virtual rack and under tests/browser a browser, marked by its author or not."""
+    """What a test needs follows from where it lies, marked by its author or not."""
     for item in items:
-        for layer in ("lab", "browser"):
-            if REPOSITORY / "tests" / layer in item.path.parents:
-                item.add_marker(layer)
+        for folder, marker in FOLDERS.items():
+            if REPOSITORY / "tests" / folder in item.path.parents:
+                item.add_marker(marker)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ async def test_a_stranger_goes_to_its_local_disk_and_is_listed_with_what_it_told
     (listed,) = await boot.unknown()
     assert (listed.mac, listed.address, listed.source) == (STRANGER, "127.0.0.1", "script")
     assert listed.what == "product Power Edge, serial S1"
-    await boot.world.people.add_host(wire.HostEdit(name="new", macs=(STRANGER,)), who="tester")
+    await boot.world.people.add_host(wire.HostEdit(name="newcomer", macs=(STRANGER,)), who="tester")
     assert await boot.unknown() == ()
 
 
