@@ -93,10 +93,10 @@ async def test_a_card_that_becomes_known_is_answered_and_one_that_is_removed_no_
     before = await yard.knows(HOST)
     assert await asks(yard.stranger, EFI_BC, wait_s=1.0) == []
     api = yard.orchestrator.api
-    await api.call("/api/hosts", wire.HostEdit(name="new", macs=(STRANGER,)), wire.HostView)
+    await api.call("/api/hosts", wire.HostEdit(name="newcomer", macs=(STRANGER,)), wire.HostView)
     await yard.knows(STRANGER)
     assert await asks(yard.stranger, EFI_BC)
-    await api.change("DELETE", "/api/hosts/new", wire.Because(reason="gone"), wire.Because)
+    await api.change("DELETE", "/api/hosts/newcomer", wire.Because(reason="gone"), wire.Because)
     await yard.knows(STRANGER, known=False)
     assert await asks(yard.stranger, EFI_BC, wait_s=2.0) == []
     assert await yard.dnsmasq() == before  # told by a signal, not started again

@@ -195,7 +195,8 @@ def nothing_is_lost(data: Path, found: Found, ledger: Ledger) -> None:
         for (run_id, name), values in ledger.values.items():
             assert sorted(samples.read_series(run_id, name).values) == sorted(values)
         for run_id, texts in ledger.lines.items():
-            assert [row.text for row in logs.lines(run_id, limit=100_000)] == texts
+            told = [row.text for row in logs.lines(run_id, limit=100_000) if row.source != "orchestrator"]
+            assert told == texts
         room = Room(data, quota_bytes=1)
         for run_id, stage, attempt, name, checksum in ledger.artifacts:
             kept = artifacts.find(run_id, stage, attempt, name)
