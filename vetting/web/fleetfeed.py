@@ -64,13 +64,13 @@ class FleetFeed:
         changed = [tile for tile, names in tiles if names & set(whole) or self._looks_new(tile)]
         same = {tile.id for tile in changed}
         regrouped = COUNTS in ids or any(self._is_elsewhere(tile) for tile in changed)
-        self._known.update({tile.id: tile.looks for tile in changed})
         parts = [self.piece("_fleet_hosts.html.j2", tiles=changed)] if changed else []
         if rest := [tile for tile, _ in tiles if tile.id not in same]:
             parts.append(self.piece("_fleet_beats.html.j2", tiles=rest))
         if regrouped:
             numbers = counts(await self.console.fleet.hosts())
             parts.append(self.piece("_fleet_counts.html.j2", counts=words_of_counts(numbers)))
+        self._known.update({tile.id: tile.looks for tile in changed})  # last: what failed above is rendered again
         return "\n".join(parts)
 
     def piece(self, template: str, **values: Any) -> str:
