@@ -31,7 +31,7 @@ usage: ./build.sh COMMAND
   try [ARGS]     build, then vet this very machine: dist/vetting try ARGS (needs root)
   test           everything: format, lint, types, import rules, shellcheck and every test (needs root)
   test unit      the fast tests, under a minute
-  test served    API and pages, asked over HTTPS
+  test served    API, boot service and pages, asked of a running server
   test lint      format, lint, types, import rules, shellcheck
   test machine   the tests with real tools, processes and loop devices (needs root)
   test browser   the console's pages in a real Chromium (needs root)

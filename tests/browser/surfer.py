@@ -84,7 +84,7 @@ class Surfer:
         ]
 
     def _heard(self, said: ConsoleMessage) -> None:
-        if said.type == "error":
+        if said.type == "error" and not _is_our_telltale(said):
             self.troubles.append(f"console: {said.text}")
 
     def _asked(self, request: Request) -> None:
@@ -94,6 +94,15 @@ class Surfer:
     def _failed(self, request: Request) -> None:
         if request.failure != ENDED:
             self.troubles.append(f"failed: {request.method} {request.url}: {request.failure}")
+
+
+def _is_our_telltale(said: ConsoleMessage) -> bool:
+    """TELLTALE is offered to every frame, and the sandbox of a shown report sometimes tells that it refused it. That a report
+    holds no script of its own is seen where reports are tried."""
+    return (
+        re.match(r"Blocked script execution in '[^']*/runs/[0-9]+/report\.html' because .* sandboxed", said.text)
+        is not None
+    )
 
 
 def origin(url: str) -> str:
