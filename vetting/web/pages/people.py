@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from vetting.domain.errors import BadInput, NotFound
+from vetting.domain.errors import BadInput, Conflict, NotFound
 from vetting.domain.roles import Role
 from vetting.web.console import Console
 from vetting.web.visit import Answer, Go, Need, Page, View, Visit
@@ -55,7 +55,11 @@ def a(role: str) -> str:
 
 
 async def change_role(console: Console, visit: Visit, person: PersonView) -> str:
-    role = other_role(person)
+    role = visit.form.get("role", "")
+    if role != other_role(person):
+        raise Conflict(
+            f"somebody else has changed {person.name} meanwhile: they are {a(person.role)} now; nothing was done"
+        )
     await console.accounts.change_role(person.name, role, who=visit.who.name)
     return f"{person.name} is {a(role)} now."
 
