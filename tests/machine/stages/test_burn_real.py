@@ -18,7 +18,7 @@ from vetting.domain.outcome import Verdict
 from vetting.domain.profiles import MIB, TASTE, BurnKnobs, CpuStressKnobs, StorageKnobs
 from vetting.stages.burn import Burn
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loaded on purpose")]
 
 PORT = 15322
 GOOD = {
