@@ -57,13 +57,13 @@ def _open(state: RunState, held_from: RunState | None, failed_stage: str, reason
             continue
         if one.verb == "cancel" and one is not (CANCEL_REBOOT if from_hold else CANCEL):
             continue
-        if one.flags and not _flags_fit(one.flags[0], STAGE_OF[held_from] if held_from else "", reason):
+        if one.flags and not fits(one.flags[0], STAGE_OF[held_from] if held_from else "", reason):
             continue
         yield one
 
 
-def _flags_fit(flag: str, stage: str, reason: str) -> bool:
-    """A flag is offered where it speaks to what stopped the stage."""
+def fits(flag: str, stage: str, reason: str) -> bool:
+    """Whether a flag speaks to what stopped the stage: nobody allows to erase what nobody was shown."""
     return flag in FLAGS_OF.get(stage, ()) and (flag != WIPE_PROBE or UNEXPECTED in reason)
 
 

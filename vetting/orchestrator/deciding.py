@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vetting import wire
-from vetting.domain.decisions import FLAGS_OF, occasion
+from vetting.domain.decisions import FLAGS_OF, fits, occasion
 from vetting.domain.errors import BadInput, Conflict
 from vetting.domain.outcome import Outcome, Verdict
 from vetting.domain.states import IN_STAGE, ORCHESTRATOR_STAGES, Event
@@ -54,6 +54,11 @@ def override(turn: Turn, run: RunRow, *, who: str, because: wire.Because) -> Run
     if unknown := [flag for flag in because.flags if flag not in known]:
         offer = f"it knows {', '.join(known)}" if known else "it knows none"
         raise BadInput(f"{stage} has no override flag {', '.join(unknown)}; {offer}")
+    if unfit := [flag for flag in because.flags if not fits(flag, stage, run.reason)]:
+        raise Conflict(
+            f"{', '.join(unfit)} does not speak to what stopped {stage} ({run.reason[:300]}): what nobody was shown cannot be "
+            "allowed; retry, or override without it"
+        )
     return _reenter(turn, run, Event.OPERATOR_OVERRODE, who=who, because=because)
 
 

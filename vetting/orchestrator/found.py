@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.naming import known
-from vetting.domain.outcome import Verdict
-from vetting.orchestrator.moves import inventory_in
-from vetting.store import attempts, firmware, measurements, runs
+from vetting.orchestrator.moves import inventory_of
+from vetting.store import firmware, measurements, runs
 from vetting.store.rows import RunRow
 
 MIB = 1024**2
@@ -36,11 +35,7 @@ class FirmwareFound:
 def last_inventory(host_id: int) -> Found | None:
     """None where no run of it came past its Inventory."""
     for run in newest(host_id):
-        latest = attempts.latest(run.id, "Inventory")
-        if latest is None or latest.verdict is not Verdict.PASS:
-            continue
-        outcome = attempts.outcome_of(run.id, "Inventory", latest.attempt)
-        if outcome is not None and (inventory := inventory_in(outcome)) is not None:
+        if (inventory := inventory_of(run.id)) is not None:
             return Found(run_id=run.id, at=run.created_at, inventory=inventory)
     return None
 

@@ -15,7 +15,7 @@ from vetting.domain import changes, evidence, firmware, ledger, specdiff
 from vetting.domain.decisions import ACCEPT_DIFFERENCES
 from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
-from vetting.orchestrator.moves import Turn, inventory_in
+from vetting.orchestrator.moves import Turn, inventory_in, inventory_of
 from vetting.orchestrator.witness import Witness
 from vetting.store import artifacts, attempts, cells, differences, findings, measurements, runs, samples, thresholds
 from vetting.store import firmware as snapshots
@@ -43,7 +43,7 @@ def believe(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witn
 
 def plan_of(turn: Turn, run: RunRow, attempt: AttemptRow) -> evidence.Plan:
     """What this attempt promised."""
-    inventory = None if attempt.stage == "Inventory" else turn.inventory(run.id)
+    inventory = None if attempt.stage == "Inventory" else inventory_of(run.id)
     loopback = on_loopback(run)
     return evidence.Plan(
         stage=attempt.stage,
@@ -136,7 +136,7 @@ def firmware_in(outcome: Outcome) -> tuple[FirmwareItem, ...]:
 
 def validate_spec(turn: Turn, run: RunRow, attempt: AttemptRow) -> Outcome:
     """SpecValidate: expected spec, firmware pins, and the host's last good run, against what was found."""
-    inventory = turn.inventory(run.id)
+    inventory = inventory_of(run.id)
     if inventory is None:
         return Outcome.error(
             "this run has no inventory to compare the expected spec with; cancel it and start a new one"

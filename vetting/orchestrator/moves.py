@@ -119,22 +119,23 @@ class Turn:
         run = self.move(run, event, why=why, failed_stage=failed_stage, held_from=held_from, reason=why)
         return self.move(run, Event.HELD, why=why) if run.state is RunState.FAILED else run
 
-    def inventory(self, run_id: int) -> Inventory | None:
-        """What this run's own Inventory found; None before it passed."""
-        latest = attempts.latest(run_id, "Inventory")
-        if latest is None or latest.verdict is not Verdict.PASS:
-            return None
-        outcome = attempts.outcome_of(run_id, "Inventory", latest.attempt)
-        return None if outcome is None else inventory_in(outcome)
-
     def job(self, run: RunRow) -> Job:
         return planning.job(
             run_id=run.id,
             profile=run.profile,
             expected=run.spec,
             non_destructive=run.non_destructive,
-            inventory=self.inventory(run.id),
+            inventory=inventory_of(run.id),
         )
+
+
+def inventory_of(run_id: int) -> Inventory | None:
+    """What this run's own Inventory found; None before it passed."""
+    latest = attempts.latest(run_id, "Inventory")
+    if latest is None or latest.verdict is not Verdict.PASS:
+        return None
+    outcome = attempts.outcome_of(run_id, "Inventory", latest.attempt)
+    return None if outcome is None else inventory_in(outcome)
 
 
 def inventory_in(outcome: Outcome) -> Inventory | None:

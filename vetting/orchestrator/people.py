@@ -22,8 +22,7 @@ from vetting.store.db import Store
 from vetting.store.rows import HostRow
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-TAKEN = frozenset({"new"})  # words that stand in a host's place in the console's addresses
-NOT_A_NAME = "new"
+NOT_A_NAME = "new"  # stands in a host's place in the console's addresses
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 REFUSED = "the token is not valid here; it may be mistyped, replaced, or of a run that is over"
 AFTERLIFE_S = 3600.0  # a run that is over still tells its agent to shut down
@@ -232,10 +231,10 @@ def check_host(edit: wire.HostEdit) -> None:
             f"the host name {edit.name[:80]!r} is not usable: up to 63 lower-case letters, digits, dots and hyphens, "
             "beginning and ending with a letter or digit"
         )
-    if edit.name in TAKEN:
-        raise BadInput(f"no host can be called {edit.name!r}: the console has a page of that name; choose another one")
     if edit.name == NOT_A_NAME:
-        raise BadInput(f"a host cannot be named {NOT_A_NAME!r}: the console's page that adds hosts lies there")
+        raise BadInput(
+            f"a host cannot be named {NOT_A_NAME!r}: the console's page that adds hosts lies there; choose another name"
+        )
     for mac in edit.macs:
         if not MAC.fullmatch(mac.lower()):
             raise BadInput(f"{mac[:40]!r} is not a MAC address; write it as 52:54:00:12:34:56")

@@ -16,7 +16,7 @@ from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
 from vetting.orchestrator import permits, planning
 from vetting.orchestrator.admission import DISPATCH, admit
-from vetting.orchestrator.moves import NO_KEY, Turn
+from vetting.orchestrator.moves import NO_KEY, Turn, inventory_of
 from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.ways import START_EVENTS, gone_wrong
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
@@ -277,7 +277,7 @@ def claim_reply(
         expected_disks=run.expected_disks,
         profile=run.profile,
         thresholds=thresholds.thresholds_of(run.id),
-        inventory=turn.inventory(run.id),
+        inventory=inventory_of(run.id),
         iperf=iperf,
         override_flags=current.flags if current else (),
         permit=permit.text,
@@ -297,6 +297,6 @@ def permit_of(turn: Turn, run: RunRow) -> permits.Issued:
     if current is None:
         return permits.Issued()
     return permits.issue(
-        run, turn.inventory(run.id), flags=current.flags, now_s=turn.at, valid_s=current.deadline_s,
+        run, inventory_of(run.id), flags=current.flags, now_s=turn.at, valid_s=current.deadline_s,
         key=turn.means.signer, stopped=why_stopped(turn.means.config),
     )  # fmt: skip

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from time import perf_counter
 
-from vetting.domain.states import IN_STAGE, STAGE_ORDER, RunState
+from vetting.domain.states import IN_STAGE, RunState
 from vetting.orchestrator.forecast import Forecast, forecast
-from vetting.orchestrator.moves import inventory_in
+from vetting.orchestrator.moves import inventory_of
 from vetting.stages import STAGES
-from vetting.store import attempts, runs
+from vetting.store import runs
 from vetting.store.fleet import Newest
 
 KEPT = 4096
@@ -66,8 +66,5 @@ def _key(one: Newest) -> tuple[int, bool]:
 
 def _forecast(run_id: int, known: bool) -> Forecast:
     run = runs.get(run_id)
-    inventory = None
-    if known and (passed := attempts.latest(run_id, STAGE_ORDER[0])) is not None:
-        outcome = attempts.outcome_of(run_id, STAGE_ORDER[0], passed.attempt)
-        inventory = inventory_in(outcome) if outcome else None
+    inventory = inventory_of(run_id) if known else None
     return forecast(run.profile, run.spec, inventory, STAGES, non_destructive=run.non_destructive)

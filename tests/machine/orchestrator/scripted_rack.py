@@ -125,7 +125,8 @@ class Place:
         if script == "mismatch":
             await self.post_for_another_stage(stage)
         else:
-            reply = await self.post(stage, attempt, Outcome.fail("failed on purpose", started_s=100.0, ended_s=101.0))
+            why = "UnexpectedData: put there by the test" if stage == "Storage" else "failed on purpose"
+            reply = await self.post(stage, attempt, Outcome.fail(why, started_s=100.0, ended_s=101.0))
             assert (reply.verdict, reply.state) == ("FAIL", "FailedHolding"), (self.run_id, reply)
         hold = wire.Hold(boot_id=self.boot_id, addresses=("192.0.2.7",), reason=script)
         assert (await self.agent.insist("/api/agent/hold", hold, wire.HoldReply)).authorized_key

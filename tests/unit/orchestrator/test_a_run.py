@@ -93,6 +93,16 @@ async def test_a_retry_enters_the_failed_stage_again_on_the_parked_agent(world: 
     assert [one.verdict for one in await world.attempts(run_id, "SMART")] == [Verdict.ERROR, Verdict.PASS]
 
 
+async def test_what_the_wipe_probe_did_not_find_nobody_can_allow(world: World) -> None:
+    run_id = await world.begun()
+    await world.reach(run_id, "Storage")
+    await world.post(run_id, "Storage", outcome=Outcome.error("fio was not there"))
+    because = wire.Because(reason="whatever is on it may go", flags=("wipe_probe",))
+    with pytest.raises(Conflict, match="does not speak to what stopped Storage"):
+        await world.progress.override(run_id, who="ann", because=because)
+    assert (await world.run(run_id)).state is RunState.FAILED_HOLDING
+
+
 async def test_an_override_carries_its_flag_asks_why_and_is_kept(world: World) -> None:
     run_id = await world.begun()
     await world.reach(run_id, "Storage")

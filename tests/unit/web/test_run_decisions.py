@@ -84,15 +84,19 @@ async def test_in_every_state_the_buttons_are_what_the_orchestrator_takes(
 ) -> None:
     run = await scene.running("SMART")
     holds = [(RunState.FAILED_HOLDING, stage) for stage in (None, *IN_STAGE)]
-    for state, held_from in [*((state, None) for state in RunState), *holds]:
+    every = [(state, None) for state in RunState]
+    for state, held_from, why in [
+        *((*one, "UnexpectedData: LVM") for one in (*every, *holds)),
+        *((*one, "fio lost") for one in holds),
+    ]:
         stage = str(held_from or "claim")
         failed = {"failed_stage": stage, "held_from": held_from} if state is RunState.FAILED_HOLDING else {"failed_stage": "", "held_from": None}  # fmt: skip
         await put(scene, run.run_id, RunState.COMPLETED)
-        await put(scene, run.run_id, state, reason="UnexpectedData: LVM", **failed)
+        await put(scene, run.run_id, state, reason=why, **failed)
         taken = {one.name for one in DECISIONS if await takes(scene, run.run_id, one)}
         shown = await buttons(operator, run.run_id)
         one_cancel = {"cancel", "cancel-reboot"}  # one verb, told in two ways
-        assert shown - one_cancel == taken - one_cancel, (state, held_from)
+        assert shown - one_cancel == taken - one_cancel, (state, held_from, why)
         assert len(shown & one_cancel) == bool(taken & one_cancel), (state, held_from)
         assert await buttons(viewer, run.run_id) == set(), (state, held_from)
     await put(scene, run.run_id, RunState.COMPLETED)

@@ -11,7 +11,7 @@ from vetting.domain.outcome import Verdict
 from vetting.domain.states import CLOSED, IN_STAGE, STAGE_ORDER, RunState
 from vetting.orchestrator import planning
 from vetting.orchestrator.holding import why_not_enterable
-from vetting.orchestrator.moves import inventory_in
+from vetting.orchestrator.moves import inventory_of
 from vetting.report.text import duration, number, size
 from vetting.stages import STAGES
 from vetting.store import attempts, runs
@@ -155,7 +155,7 @@ def read_now(run_id: int) -> RunNow:
 
 
 def _stages(run: RunRow, rows: Sequence[AttemptRow]) -> Iterator[StageNow]:
-    planned = _planned(run, rows)
+    planned = _planned(run)
     for place, name in enumerate(STAGE_ORDER, 1):
         of_stage = tuple(row for row in rows if row.stage == name)
         yield StageNow(
@@ -192,14 +192,12 @@ def _progress(run: RunRow, of_stage: Sequence[AttemptRow]) -> wire.Progress | No
     return beat.progress if (beat.stage, beat.attempt) == (last.stage, last.attempt) else None
 
 
-def _planned(run: RunRow, rows: Sequence[AttemptRow]) -> dict[str, float]:
+def _planned(run: RunRow) -> dict[str, float]:
     """Of stages that are yet to come; a run that is over has none."""
     if run.state in CLOSED:
         return {}
-    passed = [row for row in rows if (row.stage, row.verdict) == ("Inventory", Verdict.PASS)]
-    outcome = attempts.outcome_of(run.id, "Inventory", passed[-1].attempt) if passed else None
     job = planning.job(
         run_id=run.id, profile=run.profile, expected=run.spec, non_destructive=run.non_destructive,
-        inventory=inventory_in(outcome) if outcome else None,
+        inventory=inventory_of(run.id),
     )  # fmt: skip
     return {one.name: one.planned_s for one in planning.plan(job, STAGES)}
