@@ -6,6 +6,7 @@ import html
 import re
 import sys
 import types
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.unit.web.raw import ask
 from tests.unit.web.streams import open_stream
 from tools.docs import pages
 from vetting.domain.hostspec import ExpectedSpec
-from vetting.web import routes, site
+from vetting.web import looks, routes, site
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGES = pages.page_files(REPOSITORY)
@@ -64,6 +65,7 @@ async def test_the_page_of_the_walk_through_works_as_it_is_written(
     monkeypatch.setattr(
         jinja2, "PackageLoader", lambda name, _load=jinja2.PackageLoader: jinja2.ChoiceLoader([ours, _load(name)])
     )
+    monkeypatch.setattr(looks, "_environment", lru_cache(maxsize=1)(looks._environment.__wrapped__))  # none made before
     monkeypatch.setattr(site, "PAGES", (*routes.PAGES, *module.PAGES))
     monkeypatch.setitem(routes.FEEDS, "cancelled", lambda console, visit, argument: module.Cancelled(console))
     async with staged(tmp_path) as scene:
