@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
-from tests.browser.scene import Scene, staged
-from tests.unit.web.visitor import Visitor, visiting
+from tests.browser.scene import Scene
+from tests.unit.web.visitor import Visitor
 from vetting import wire
 from vetting.domain.decisions import DECISIONS, Decision, decisions_open
 from vetting.domain.errors import Refusal
@@ -20,24 +18,6 @@ from vetting.store import attempts, audit, runs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SEEN = re.compile(r'name="seen" value="([^"]*)"')
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with staged(tmp_path_factory.mktemp("scene")) as scene:
-        yield scene
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def operator(scene: Scene) -> AsyncIterator[Visitor]:
-    async with visiting(scene, await scene.operator()) as visitor:
-        yield visitor
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def viewer(scene: Scene) -> AsyncIterator[Visitor]:
-    async with visiting(scene, await scene.viewer()) as visitor:
-        yield visitor
 
 
 class _Undone(Exception):

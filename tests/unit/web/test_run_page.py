@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,8 +11,8 @@ import pytest_asyncio
 
 from tests.browser.hand import Hand
 from tests.browser.machines import Machine
-from tests.browser.scene import Scene, staged
-from tests.unit.web.visitor import Seen, Visitor, visiting
+from tests.browser.scene import Scene
+from tests.unit.web.visitor import Seen, Visitor
 from vetting.domain.errors import StageMismatch
 from vetting.domain.outcome import Cell, Severity, Verdict, Work
 from vetting.domain.states import STAGE_ORDER
@@ -26,24 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVIL = "\x1b[31m<script>alert(1)</script>\"\u202e' onload=x " + "A" * 10_000
 STEP = re.compile(r'<li id="step-(\w+)".*?</li>', re.S)
 TAGS = re.compile(r"<[^>]+>")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with staged(tmp_path_factory.mktemp("scene")) as scene:
-        yield scene
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def operator(scene: Scene) -> AsyncIterator[Visitor]:
-    async with visiting(scene, await scene.operator()) as visitor:
-        yield visitor
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def viewer(scene: Scene) -> AsyncIterator[Visitor]:
-    async with visiting(scene, await scene.viewer()) as visitor:
-        yield visitor
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
