@@ -21,6 +21,9 @@ class Firmware(StrEnum):
     BIOS_PXE = "bios-pxe"  # SeaBIOS and a boot ROM that asks as plain PXE does: the loader comes by TFTP
     UEFI = "uefi"  # OVMF, PXE
     UEFI_HTTP = "uefi-http"  # OVMF, HTTP boot
+    DIRECT = (
+        "direct"  # QEMU lays kernel and initrd into the memory itself: what firmware and network would have brought
+    )
 
     @property
     def is_uefi(self) -> bool:
@@ -72,6 +75,7 @@ class Hardware:
     smbios_uuid: str = ""  # empty: follows from the name
     serial: str = ""
     board_serial: str = ""
+    more: tuple[str, ...] = ()  # further words for QEMU; {folder} in them becomes the host's own folder
 
     @property
     def uuid(self) -> str:

@@ -36,6 +36,7 @@ class Host:
     sockets: Path  # a folder with a short path
     accelerator: Sequence[str] = qemu.SOFTWARE
     bmc: Chassis | None = None
+    direct: qemu.Direct | None = None  # what Firmware.DIRECT starts
     console: Console = field(init=False)
     program: Program | None = None
     qmp: Qmp | None = None
@@ -68,7 +69,7 @@ class Host:
     def place(self, qmp_fd: int, typing_fd: int = -1) -> qemu.Place:
         return qemu.Place(
             folder=self.folder, taps=self.taps, macs=self.macs, qmp_fd=qmp_fd, typing_fd=typing_fd, monitor=self.sockets / self.name,
-            bmc_port=self.bmc.host_port if self.bmc else 0,
+            bmc_port=self.bmc.host_port if self.bmc else 0, direct=self.direct,
         )  # fmt: skip
 
     # --- power

@@ -22,6 +22,17 @@ HARDWARE = ("-accel", "kvm", "-cpu", "host")
 CRASH_STORE_BYTES = 0x20000
 
 
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """What a host starts that needs no network for it."""
+
+    kernel: Path
+    initrd: Path
+    words: str  # the kernel's command line
+    tree: Path | None = None  # shared read-only by 9p, as "root"
+    laid_over: Path | None = None  # shared read-only by 9p, as "over"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a host's files and sockets lie, and by which names the rack's network knows it."""
@@ -33,6 +44,7 @@ class Place:
     monitor: Path  # a socket for people: socat - UNIX-CONNECT:...
     typing_fd: int = -1  # our end of the second serial line, inherited
     bmc_port: int = 0  # where ipmi_sim waits for the host's side, on loopback
+    direct: Direct | None = None  # for Firmware.DIRECT
 
     @property
     def console(self) -> Path:
@@ -71,6 +83,7 @@ def argv(
         "-chardev", f"file,id=console,path={place.console},append=on", "-serial", "chardev:console", *_second_console(hardware, place),
         "-chardev", f"socket,id=qmp,fd={place.qmp_fd}", "-mon", "chardev=qmp,mode=control",
         "-chardev", f"socket,id=monitor,path={place.monitor},server=on,wait=off", "-mon", "chardev=monitor",
+        *(word.replace("{folder}", str(place.folder)) for word in hardware.more),
     ]  # fmt: skip
 
 
@@ -88,6 +101,8 @@ def _firmware(hardware: Hardware, place: Place) -> list[str]:
             return []
         case Firmware.BIOS_PXE:
             return ["-kernel", str(PLAIN_PXE), "-initrd", str(place.pxe_script)]
+        case Firmware.DIRECT:
+            return _direct(place.direct) if place.direct else []
         case Firmware.UEFI | Firmware.UEFI_HTTP:
             by_pxe = hardware.firmware is Firmware.UEFI
             return [
@@ -99,13 +114,22 @@ def _firmware(hardware: Hardware, place: Place) -> list[str]:
             ]  # fmt: skip
 
 
+def _direct(direct: Direct) -> list[str]:
+    words = ["-kernel", str(direct.kernel), "-initrd", str(direct.initrd), "-append", direct.words]
+    for tag, folder in (("root", direct.tree), ("over", direct.laid_over)):
+        if folder is not None:
+            share = f"local,id={tag},path={folder},security_model=none,readonly=on,multidevs=remap"
+            words += ["-fsdev", share, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    return words
+
+
 def _nics(hardware: Hardware, place: Place, first: int) -> list[str]:
     words: list[str] = []
     for number, (nic, tap, mac) in enumerate(zip(hardware.nics, place.taps, place.macs, strict=True)):
         # OVMF brings its own driver for virtio, where the ROM's iPXE would take its place; and a plain PXE ROM is another one.
         rom = "" if hardware.firmware is Firmware.BIOS else ",romfile="
         order = (
-            "" if hardware.firmware is Firmware.BIOS_PXE else f",bootindex={first + number}"
+            "" if hardware.firmware in (Firmware.BIOS_PXE, Firmware.DIRECT) else f",bootindex={first + number}"
         )  # its loader is the kernel's
         words += [
             "-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no",
