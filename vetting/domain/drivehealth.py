@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import chain
 
+from vetting.domain.drivecounters import GRAVE, JUDGED, WATCHED, counters
+from vetting.domain.drivetests import judge_tests
 from vetting.domain.smartreport import (
     ExitFlag,
     NvmeHealth,
@@ -34,6 +36,7 @@ class DriveLimits:
     """Absolute limits on what is wrong now. Counts of a whole life have none unless somebody sets one."""
 
     pending_sectors: int | None = 0
+    pending_defects: int | None = 0
     offline_uncorrectable: int | None = 0
     reallocated_sectors: int | None = None
     media_errors: int | None = None
@@ -81,26 +84,10 @@ class DriveVerdict:
         )
 
 
-# ATA attribute -> (name of the counter, a part of the name which says that this vendor means it so).
-ATA_COUNTERS = {
-    5: ("reallocated_sectors", "realloc"),
-    10: ("spin_retries", "spin_retry"),
-    184: ("end_to_end_errors", "end-to-end"),
-    187: ("reported_uncorrectable", "uncorrect"),
-    188: ("command_timeouts", "timeout"),
-    197: ("pending_sectors", "pending"),
-    198: ("offline_uncorrectable", "uncorrect"),
-    199: ("crc_errors", "crc"),
-}
-# Counters whose growth during a test accuses the drive or its cabling.
-JUDGED = frozenset(
-    {
-        *(name for name, _ in ATA_COUNTERS.values()),
-        "media_errors", "grown_defects", "uncorrected_read", "uncorrected_write", "uncorrected_verify",
-    }
-)  # fmt: skip
-# Judged counters that tell of data lost or moved, so that even an old value is worth a warning.
-GRAVE = JUDGED - {"command_timeouts", "crc_errors", "spin_retries"}
+# Attributes that mean lost, moved or unreadable data: at their threshold they condemn, whatever kind the drive calls them.
+CRITICAL = frozenset({5, 10, 170, 171, 172, 181, 182, 184, 187, 196, 197, 198, 232})
+BAD_CABLE = 1000  # checksum errors in a life: no accident of plugging, whatever cable it was
+WORN_PERCENT, WEARING_PERCENT = 100, 80  # of its rated endurance used: a warning, a note
 # NVM Express base specification, SMART / Health Information log page, byte 0.
 CRITICAL_WARNINGS = {
     0: "spare below its threshold",
@@ -110,24 +97,6 @@ CRITICAL_WARNINGS = {
     4: "volatile memory backup failed",
     5: "persistent memory region unreliable",
 }
-
-
-def counters(report: SmartReport) -> dict[str, int]:
-    """The counters that this drive has, for a reading before and one after. One that was not captured is absent."""
-    found: dict[str, int | None] = {}
-    for number, (name, meaning) in ATA_COUNTERS.items():
-        attribute = report.attribute(number)
-        if attribute and meaning in attribute.name.lower():
-            found[name] = attribute.count
-    if report.nvme:
-        found["media_errors"] = report.nvme.media_errors
-        found["nvme_error_log"] = report.nvme.error_log_entries
-    found["grown_defects"] = report.grown_defects
-    for direction, row in (report.scsi_errors or {}).items():
-        found[f"uncorrected_{direction}"] = row.uncorrected
-    if report.protocol is Protocol.ATA:
-        found["ata_error_log"] = report.error_log_count
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def judge(report: SmartReport, limits: DriveLimits = DriveLimits()) -> DriveVerdict:
@@ -156,7 +125,8 @@ def _growth(old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[Remark]:
         if name not in new:
             yield Weight.TROUBLE, f"{_spoken(name)} was {value} and can no longer be read"
         elif new[name] > value:
-            yield Weight.FAILING if name in JUDGED else Weight.NOTE, f"{_spoken(name)} grew from {value} to {new[name]}"
+            weight = Weight.FAILING if name in JUDGED else Weight.WARNING if name in WATCHED else Weight.NOTE
+            yield weight, f"{_spoken(name)} grew from {value} to {new[name]}"
         elif new[name] < value:
             yield Weight.NOTE, f"{_spoken(name)} fell from {value} to {new[name]}"
     for name in new.keys() - old.keys():
@@ -170,7 +140,8 @@ def _spoken(name: str) -> str:
 
 def _own_verdict(report: SmartReport) -> Iterator[Remark]:
     if report.healthy is False or ExitFlag.FAILING in report.exit_flags:
-        yield Weight.FAILING, "the drive says that it is failing"
+        why = f": {report.complaint}" if report.complaint else ""
+        yield Weight.FAILING, f"the drive says that it is failing{why}"
     for flag in (ExitFlag.COMMAND_LINE, ExitFlag.OPEN_FAILED):
         if flag in report.exit_flags:
             yield Weight.TROUBLE, f"smartctl: {flag}: {'; '.join(report.error_messages) or 'no message'}"
@@ -199,10 +170,13 @@ def _attributes(report: SmartReport) -> Iterator[Remark]:
     for each in report.attributes or ():
         text = f"{each.name} ({each.number}) at {each.value}, threshold {each.threshold}"
         if each.failed_when == "now":
-            yield Weight.FAILING if each.prefailure else Weight.WARNING, text
+            condemns = each.prefailure or each.number in CRITICAL
+            yield Weight.FAILING if condemns else Weight.WARNING, text
         elif each.failed_when:
             yield Weight.NOTE, f"{each.name} ({each.number}) was at its threshold in the past (worst {each.worst})"
-    if ExitFlag.PREFAIL_NOW in report.exit_flags and not report.attributes:
+    if ExitFlag.PREFAIL_NOW in report.exit_flags and not any(
+        each.failed_when == "now" for each in report.attributes or ()
+    ):
         yield Weight.FAILING, str(ExitFlag.PREFAIL_NOW)
 
 
@@ -216,35 +190,36 @@ def _nvme(report: SmartReport) -> Iterator[Remark]:
     spare, least = health.available_spare, health.available_spare_threshold
     if spare is not None and least is not None and spare < least:
         yield Weight.FAILING, f"available spare {spare} % is under its threshold of {least} %"
-    if health.percentage_used is not None and health.percentage_used >= 100:
-        yield Weight.WARNING, f"{health.percentage_used} % of its rated endurance used"
 
 
 def _limits(report: SmartReport, limits: DriveLimits) -> Iterator[Remark]:
     found = counters(report)
-    if report.nvme and report.nvme.percentage_used is not None:
-        found["percentage_used"] = report.nvme.percentage_used
+    if report.worn_percent is not None:
+        found["percentage_used"] = report.worn_percent
     for name, limit in asdict(limits).items():
         value = found.get(name)
         if value is not None and limit is not None and not value <= limit:
             yield Weight.FAILING, f"{_spoken(name)} {value}, limit {limit}"
             del found[name]
-    for name in sorted(JUDGED & found.keys()):
+    for name in sorted((JUDGED | WATCHED) & found.keys()):
         if found[name]:
-            yield Weight.WARNING if name in GRAVE else Weight.NOTE, f"{_spoken(name)} {found[name]} in its life"
+            grave = name in GRAVE or (name == "crc_errors" and found[name] >= BAD_CABLE)
+            yield Weight.WARNING if grave else Weight.NOTE, f"{_spoken(name)} {found[name]} in its life"
+    worn = found.get("percentage_used", 0)
+    if worn >= WEARING_PERCENT:
+        yield Weight.WARNING if worn >= WORN_PERCENT else Weight.NOTE, f"{worn} % of its rated endurance used"
 
 
 def _self_test(report: SmartReport) -> Iterator[Remark]:
-    tests = report.self_tests or ()
-    latest = next((each for each in tests if each.result in (TestResult.PASSED, TestResult.FAILED)), None)
-    old = sum(each.result is TestResult.FAILED for each in tests)
-    if latest and latest.result is TestResult.FAILED:
-        yield Weight.FAILING, f"its latest finished self-test failed ({latest.kind}: {latest.text})"
-    elif old:
-        yield Weight.NOTE, f"{old} older self-tests failed, later ones passed"
+    said = judge_tests(report.self_tests or (), report.power_on_hours)
+    yield from ((Weight.FAILING, text) for text in said.failing)
+    yield from ((Weight.WARNING, text) for text in said.warnings)
+    yield from ((Weight.NOTE, text) for text in said.notes)
 
 
 def _logs(report: SmartReport) -> Iterator[Remark]:
+    if report.background_scan and report.background_scan.halted:
+        yield Weight.WARNING, f"its background scan stopped: {report.background_scan.halted}"
     if report.error_log_count:
         yield Weight.NOTE, f"{report.error_log_count} old entries in its error log"
     if report.link_bits_s and report.link_max_bits_s and report.link_bits_s < report.link_max_bits_s:

@@ -88,6 +88,14 @@ class ScsiErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundScan:
+    """What a SCSI drive found when it read itself through while it was idle."""
+
+    halted: str  # why it stopped for good, in smartctl's words; empty where it did not
+    unresolved: int  # places in its log that wait for a rewrite, or that could not be replaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SmartReport:
     """Everything that smartctl could tell of one drive. None: it was not captured."""
 
@@ -99,10 +107,16 @@ class SmartReport:
     firmware: str | None = None
     capacity_bytes: int | None = None
     healthy: bool | None = None  # the drive's own verdict
+    complaint: str = ""  # why it calls itself failing, in its own words (SCSI)
     attributes: tuple[SmartAttribute, ...] | None = None  # ATA
     nvme: NvmeHealth | None = None
     grown_defects: int | None = None  # SCSI
     scsi_errors: Mapping[str, ScsiErrors] | None = None  # by read, write, verify
+    non_medium_errors: int | None = None  # SCSI: retries and resets, mostly of the cabling
+    pending_defects: int | None = None  # places that it could not read and has not replaced: its own list of them
+    background_scan: BackgroundScan | None = None  # SCSI
+    percentage_used: int | None = None  # SATA and SAS: of its rated endurance; NVMe drives have it in `nvme`
+    statistics: Mapping[str, int] = field(default_factory=dict)  # ATA device statistics, by smartctl's names
     error_log_count: int | None = None
     self_tests: tuple[SelfTest, ...] | None = None  # newest first; None: the log was not captured
     self_test_running: bool | None = None
@@ -120,6 +134,11 @@ class SmartReport:
 
     def attribute(self, number: int) -> SmartAttribute | None:
         return next((each for each in self.attributes or () if each.number == number), None)
+
+    @property
+    def worn_percent(self) -> int | None:
+        """How much of its rated endurance is used; None where it does not tell, or does not wear."""
+        return self.nvme.percentage_used if self.nvme else self.percentage_used
 
     @property
     def latest_self_test(self) -> SelfTest | None:

@@ -1,7 +1,8 @@
 """What `smartctl --json -x` (or -a, -H, -i) said of one drive: ATA, SCSI or NVMe, directly or behind a controller; 7.0 to 7.4.
 
 Values that vendors pack are unpacked here: Seagate keeps errors in the high and operations in the low bits of attributes 1, 7
-and 195, and three counters of 16 bits in 188.
+and 195, and three counters of 16 bits in 188, also where a server maker's name stands on the drive. Self-test logs are read
+in `vetting.parsers.smartselftest`.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ from __future__ import annotations
 import re
 
 from vetting.domain.smartreport import (
+    BackgroundScan,
     ExitFlag,
     NvmeHealth,
     Protocol,
     ScsiErrors,
-    SelfTest,
     SmartAttribute,
     SmartReport,
-    TestResult,
 )
+from vetting.parsers import smartselftest
 from vetting.parsers.errors import ParseError
 from vetting.parsers.reading import Node, embedded, load
 
 TOOL = "smartctl"
 RATES = frozenset({1, 7, 195})  # errors per operations, vendor-specific; Seagate: errors << 32 | operations
 COMMAND_TIMEOUT = 188  # Seagate: (over 7.5 s) << 32 | (over 5 s) << 16 | all
+NOT_TOLD = frozenset({2**32 - 1, 2**48 - 1})  # a raw value with every bit set, which no counter ever reached
+WEAR = re.compile(r"wearout|wear_leveling|life_?(?:time)?_?(?:left|remain)|lifetime_(?:perc|used)", re.IGNORECASE)
+ENDURANCE = "Percentage Used Endurance Indicator"  # as ATA calls it; smartctl puts scsi_ before SCSI's own name for it
+# SBC-4, background scan results: states in which a scan has stopped for good; reassign states of what is still bad.
+HALTED, UNRESOLVED = frozenset({3, 4, 5, 6}), frozenset({1, 4, 8})
 
 
 def parse(text: str) -> SmartReport:
@@ -37,8 +43,9 @@ def parse(text: str) -> SmartReport:
         else None
     )
     messages = [(each.text("severity") or "", each.text("string") or "") for each in tool.each("messages")]
-    running, remaining = _running(document)
+    running, remaining = smartselftest.running(document)
     link = document.child("interface_speed")
+    attributes, statistics = _attributes(document), _statistics(document)
     return SmartReport(
         device=device.text("name") or "",
         protocol=_protocol(device.text("protocol")),
@@ -48,15 +55,21 @@ def parse(text: str) -> SmartReport:
         firmware=document.text("firmware_version") or document.text("scsi_revision"),
         capacity_bytes=document.child("user_capacity").whole("bytes") or document.whole("nvme_total_capacity"),
         healthy=document.child("smart_status").flag("passed"),
-        attributes=_attributes(document),
+        complaint=document.child("smart_status").child("scsi").text("ie_string") or "",
+        attributes=attributes,
         nvme=_nvme(nvme) if nvme else None,
         grown_defects=document.whole("scsi_grown_defect_list"),
         scsi_errors=_scsi_errors(document),
+        non_medium_errors=document.whole("scsi_non_medium_error_count"),
+        pending_defects=_pending_defects(document),
+        background_scan=_background_scan(document),
+        percentage_used=_percentage_used(document, statistics, attributes),
+        statistics=statistics,
         error_log_count=_error_log_count(document, nvme),
-        self_tests=_self_tests(document),
+        self_tests=smartselftest.log(document),
         self_test_running=running,
         self_test_remaining_percent=remaining,
-        self_test_minutes=_minutes(document),
+        self_test_minutes=smartselftest.minutes(document),
         temperature_c=document.child("temperature").real("current"),
         power_on_hours=document.child("power_on_time").whole("hours"),
         rotation_rpm=document.whole("rotation_rate"),
@@ -119,25 +132,27 @@ def _attribute(row: Node, seagate: bool) -> SmartAttribute:
     number = row.whole("id")
     if number is None:
         raise ParseError(TOOL, f"{row.where}id is missing", repr(row.value))
-    raw = row.child("raw")
+    raw, name = row.child("raw"), row.text("name") or f"Attribute {number}"
     return SmartAttribute(
         number=number,
-        name=row.text("name") or f"Attribute {number}",
+        name=name,
         value=row.whole("value"),
         worst=row.whole("worst"),
         threshold=row.whole("thresh"),
         failed_when=(row.text("when_failed") or "").lower(),
         prefailure=bool(row.child("flags").flag("prefailure")),
         raw=raw.whole("value"),
-        count=_count(number, raw.whole("value"), raw.text("string"), seagate),
+        count=_count(number, name, raw.whole("value"), raw.text("string"), seagate),
     )
 
 
-def _count(number: int, raw: int | None, shown: str | None, seagate: bool) -> int | None:
+def _count(number: int, name: str, raw: int | None, shown: str | None, seagate: bool) -> int | None:
     """Events behind a raw value. smartctl's own text knows most packings ("33 (Min/Max 20/41)"); Seagate's need ours."""
-    if number in RATES:
+    if raw in NOT_TOLD:
+        return None
+    if number in RATES and not re.search("uncorrect", name, re.IGNORECASE):
         return raw >> 32 if seagate and raw is not None else None
-    if number == COMMAND_TIMEOUT and seagate and raw is not None:
+    if number == COMMAND_TIMEOUT and raw is not None and (seagate or raw > 0xFFFF):
         return raw & 0xFFFF
     if match := re.match(r"\d{1,18}(?![\d:])", shown or ""):
         return int(match[0])
@@ -180,104 +195,47 @@ def _error_log_count(document: Node, nvme: Node | None) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
-# Self-tests -----------------------------------------------------------------------------------------------------------
-
-ATA_ABORTED, ATA_RUNNING = frozenset({1, 2}), 15  # high four bits of the status byte (ATA ACS-3, table A.20)
-SCSI_ABORTED, SCSI_FAILED, RUNNING = frozenset({1, 2}), frozenset({3, 4, 5, 6, 7}), 15  # SPC-4, table 305
-NVME_ABORTED, NVME_FAILED = frozenset({1, 2, 3, 4, 8, 9}), frozenset({5, 6, 7})  # NVM Express, device self-test log
-
-
-def _self_tests(document: Node) -> tuple[SelfTest, ...] | None:
-    if document.has("ata_smart_self_test_log"):
-        log = document.child("ata_smart_self_test_log")
-        kind = "extended" if log.has("extended") else "standard"
-        return tuple(_ata_test(row) for row in log.child(kind).each("table"))
-    if document.has("nvme_self_test_log"):
-        return tuple(_nvme_test(row) for row in document.child("nvme_self_test_log").each("table"))
-    rows = [document.child(f"scsi_self_test_{place}") for place in range(20) if document.has(f"scsi_self_test_{place}")]
-    return tuple(_scsi_test(row) for row in rows) if rows else None
+def _statistics(document: Node) -> dict[str, int]:
+    """Those of the ATA device statistics that the drive calls valid."""
+    return {
+        name: value
+        for page in document.child("ata_device_statistics").each("pages")
+        for row in page.each("table")
+        if (name := row.text("name"))
+        and row.child("flags").flag("valid")
+        and isinstance(value := row.get("value"), int)
+    }
 
 
-def _ata_test(row: Node) -> SelfTest:
-    status = row.child("status")
-    code, passed = status.whole("value"), status.flag("passed")
-    return SelfTest(
-        kind=row.child("type").text("string") or "",
-        result=_ata_result(code, passed),
-        text=status.text("string") or "",
-        hours=row.whole("lifetime_hours"),
-        remaining_percent=status.whole("remaining_percent"),
-        first_bad_lba=row.whole("lba"),
+def _percentage_used(
+    document: Node, statistics: dict[str, int], attributes: tuple[SmartAttribute, ...] | None
+) -> int | None:
+    """How much of its rated writes a SATA or SAS drive has had; where no standard field says so, an attribute may."""
+    told = document.whole("scsi_percentage_used_endurance_indicator")
+    if told is None:
+        told = statistics.get(ENDURANCE)
+    if told is not None or document.whole("rotation_rate"):
+        return told
+    left = [each.value for each in attributes or () if WEAR.search(each.name) and each.value is not None]
+    return 100 - left[0] if left and 0 <= left[0] <= 100 else None
+
+
+def _pending_defects(document: Node) -> int | None:
+    counts = (
+        document.child(f"{kind}_pending_defects{log}").whole("count") for kind, log in (("scsi", ""), ("ata", "_log"))
     )
+    return next((count for count in counts if count is not None), None)
 
 
-def _ata_result(code: int | None, passed: bool | None) -> TestResult:
-    if code is None:
-        return TestResult.UNKNOWN if passed is None else TestResult.PASSED if passed else TestResult.FAILED
-    high = code >> 4
-    if high == 0:
-        return TestResult.PASSED
-    if high == ATA_RUNNING:
-        return TestResult.RUNNING
-    if high in ATA_ABORTED:
-        return TestResult.ABORTED
-    return TestResult.FAILED if high <= 8 else TestResult.UNKNOWN
-
-
-def _coded(code: int | None, aborted: frozenset[int], failed: frozenset[int]) -> TestResult:
-    if code == 0:
-        return TestResult.PASSED
-    if code == RUNNING:
-        return TestResult.RUNNING
-    return TestResult.ABORTED if code in aborted else TestResult.FAILED if code in failed else TestResult.UNKNOWN
-
-
-def _scsi_test(row: Node) -> SelfTest:
-    result = row.child("result")
-    running = bool(row.flag("self_test_in_progress"))
-    return SelfTest(
-        kind=row.child("code").text("string") or "",
-        result=TestResult.RUNNING if running else _coded(result.whole("value"), SCSI_ABORTED, SCSI_FAILED),
-        text=result.text("string") or "",
-        hours=row.child("power_on_time").whole("hours"),
+def _background_scan(document: Node) -> BackgroundScan | None:
+    if not document.has("scsi_background_scan"):
+        return None
+    scan = document.child("scsi_background_scan")
+    status = scan.child("status")
+    places = [
+        scan.child(key).child("reassign_status").whole("value") for key in scan.fields if key.startswith("result_")
+    ]
+    return BackgroundScan(
+        halted=status.text("string") or "halted" if status.whole("value") in HALTED else "",
+        unresolved=sum(place in UNRESOLVED for place in places),
     )
-
-
-def _nvme_test(row: Node) -> SelfTest:
-    result = row.child("self_test_result")
-    return SelfTest(
-        kind=row.child("self_test_code").text("string") or "",
-        result=_coded(result.whole("value"), NVME_ABORTED, NVME_FAILED),
-        text=result.text("string") or "",
-        hours=row.whole("power_on_hours"),
-        first_bad_lba=row.whole("lba"),
-    )
-
-
-def _running(document: Node) -> tuple[bool | None, int | None]:
-    """Is a self-test running now, and how much of it remains, in percent."""
-    if document.has("ata_smart_data") and document.child("ata_smart_data").has("self_test"):
-        status = document.child("ata_smart_data").child("self_test").child("status")
-        code = status.whole("value")
-        running = None if code is None else code >> 4 == ATA_RUNNING
-        return running, status.whole("remaining_percent") if running else None
-    if document.has("nvme_self_test_log"):
-        log = document.child("nvme_self_test_log")
-        operation = log.child("current_self_test_operation").whole("value")
-        done = log.whole("current_self_test_completion_percent")
-        if operation is None:
-            return None, None
-        return operation != 0, None if done is None or operation == 0 else 100 - done
-    if document.has("scsi_self_test_0"):
-        newest = _scsi_test(document.child("scsi_self_test_0"))
-        return newest.result is TestResult.RUNNING, None
-    return None, None
-
-
-def _minutes(document: Node) -> dict[str, int]:
-    times = document.child("ata_smart_data").child("self_test").child("polling_minutes")
-    found = {kind: times.whole(kind) for kind in ("short", "extended", "conveyance")}
-    scsi = document.whole("scsi_extended_self_test_seconds")
-    if scsi is not None:
-        found["extended"] = -(-scsi // 60)
-    return {kind: minutes for kind, minutes in found.items() if minutes is not None}

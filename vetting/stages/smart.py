@@ -7,11 +7,12 @@ unless a hypervisor made it up: such a disk has no health of its own, and its ce
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import ClassVar
 
 from vetting.domain.drivehealth import DriveVerdict, SmartReport, counters, judge, judge_growth
+from vetting.domain.drivetests import outdated_by
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
 from vetting.domain.permit import SCRATCH
@@ -124,9 +125,10 @@ class Examination:
 
     async def _examined(self, drive: Drive, before: SmartReport) -> Examined:
         first = judge(before)
+        judgeable = first.healthy or self._a_test_will_tell(before)
         done = Examined(self.cell(Verdict.PASS), measurements=self._measured(before), findings=self._findings(first))
         done.counters = self._counters(before, None)
-        if not first.healthy:
+        if not judgeable:
             done.cell = self._condemned(first)
             return done
         tested, spoken, work = await self._tested(drive, before)
@@ -138,7 +140,7 @@ class Examination:
         last, grown = judge(after), judge_growth(before, after)
         done.counters = self._counters(before, after)
         done.measurements = self._measured(after)
-        done.findings = self._findings(last)
+        done.findings = self._findings(grown) + self._findings(last)
         verdicts = DriveVerdict(failing=last.failing + grown.failing, trouble=last.trouble + grown.trouble)
         if tested is Verdict.FAIL:
             done.cell = self.cell(Verdict.FAIL, "; ".join((spoken, *verdicts.failing)), *work)
@@ -148,6 +150,13 @@ class Examination:
             reading = Work(what="SMART readings", done=2, of=2, unit="readings")
             done.cell = self.cell(tested, spoken, reading, *work)
         return done
+
+    def _a_test_will_tell(self, before: SmartReport) -> bool:
+        """True where nothing but the log of old self-tests speaks against the drive, and the one to come looks as far."""
+        kind = self.deps.job.profile.smart.self_test
+        if kind is SelfTest.NONE or not judge(replace(before, self_tests=None)).healthy:
+            return False
+        return outdated_by(before.self_tests or (), long=kind is SelfTest.LONG)
 
     async def _tested(self, drive: Drive, before: SmartReport) -> tuple[Verdict, str, tuple[Work, ...]]:
         """What the self-test says: verdict, words for people, work done."""
@@ -181,7 +190,7 @@ class Examination:
         values = {
             "temperature": (report.temperature_c, "C"),
             "power_on_hours": (report.power_on_hours, "h"),
-            "percentage_used": (report.nvme.percentage_used if report.nvme else None, "%"),
+            "percentage_used": (report.worn_percent, "%"),
             **{name: (float(value), "events") for name, value in counters(report).items()},
         }
         stem = f"disk.{slug(self.disk.serial) or 'unnamed'}"

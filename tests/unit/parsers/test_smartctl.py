@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vetting.domain.smartreport import ExitFlag, Protocol, SmartReport, TestResult
+from vetting.domain.smartreport import BackgroundScan, ExitFlag, Protocol, SmartReport, TestResult
 from vetting.parsers import ParseError, smartctl
 
 Recorded = Callable[[str], str]
@@ -86,6 +86,66 @@ def test_an_error_rate_of_another_vendor_is_no_count() -> None:
     text = {"smartctl": {}, "model_name": "SSDSCKJB240G7R", "ata_smart_attributes": {"table": [row]}}
     attribute = smartctl.parse(json.dumps(text)).attribute(1)
     assert attribute is not None and attribute.count is None
+
+
+@pytest.mark.parametrize(("number", "name", "raw", "count"), [
+    (188, "Command_Timeout", 17180131332, 4),  # a Seagate with a server maker's name on it
+    (188, "Command_Timeout", 33, 33),
+    (197, "Current_Pending_Sector", 2**32 - 1, None),
+    (5, "Reallocated_Sector_Ct", 2**48 - 1, None),
+    (195, "Uncorrectable_Error_Cnt", 2, 2),  # Intel's drives for Dell
+])  # fmt: skip
+def test_raw_values_of_other_makers(number: int, name: str, raw: int, count: int | None) -> None:
+    row = {"id": number, "name": name, "raw": {"value": raw, "string": str(raw)}}
+    text = {"smartctl": {}, "model_name": "MB4000GCWDC", "ata_smart_attributes": {"table": [row]}}
+    attribute = smartctl.parse(json.dumps(text)).attribute(number)
+    assert attribute is not None and attribute.count == count
+
+
+@pytest.mark.parametrize(
+    ("name", "percent"),
+    [
+        ("smart-ata-full.json", 19),  # by its own statistics
+        ("sat-Intel_730_and_DC_S35x0_3610_3700_Series_SSDs-INTEL_SSDSC2BB240G4-sde.json", 78),
+        ("sat-Phison_Driven_SSDs-KINGSTON_SA400M8120G-sda.json", 2),
+        ("sat-Samsung_based_SSDs-SAMSUNG_MZ7LH480HAHQ-00005-sda.json", 1),
+        ("sat-Micron_5100_Pro___52x0___5300_SSDs-Micron_5300_MTFDDAK240TDS-sda.json", 0),
+        ("sat-Dell_Certified_Intel_S3520_Series_SSDs-SSDSCKJB240G7R-sdm.json", 0),
+        ("nvme-null-INTEL_SSDPE2KX020T7-nvme6.json", 75),
+        ("sat-null-ST18000NM000J-2TV103-sda.json", None),
+        ("smart-fail2.json", None),
+    ],
+)
+def test_the_wear_of_each_maker_s_drives(drive: Callable[[str], SmartReport], name: str, percent: int | None) -> None:
+    assert drive(name).worn_percent == percent
+
+
+def test_what_a_sas_drive_found_by_itself() -> None:
+    """Constructed, in the shape of smartctl 7.3 and 7.4."""
+
+    def place(reassign: int) -> dict[str, object]:
+        return {"lba": 11, "sense_key": {"value": 3}, "reassign_status": {"value": reassign}}
+
+    scan = {"status": {"value": 3, "string": "halted due to fatal error"}, "result_1": place(1), "result_2": place(5)}
+    text = {
+        "smartctl": {},
+        "scsi_background_scan": scan,
+        "scsi_pending_defects": {"count": 2},
+        "scsi_percentage_used_endurance_indicator": 5,
+        "smart_status": {"passed": False, "scsi": {"asc": 93, "ascq": 0, "ie_string": "FAILURE PREDICTION [asc=5d]"}},
+        "scsi_self_test_0": {"result": {"value": 7, "string": "Failed in segment"}, "lba_first_failure": {"value": 88}},
+    }
+    report = smartctl.parse(json.dumps(text))
+    assert report.background_scan == BackgroundScan(halted="halted due to fatal error", unresolved=1)
+    assert (report.pending_defects, report.percentage_used) == (2, 5)
+    assert report.complaint == "FAILURE PREDICTION [asc=5d]"
+    assert report.self_tests is not None and report.self_tests[0].first_bad_lba == 88
+
+
+def test_a_sata_drive_s_list_of_pending_defects_is_read_too() -> None:
+    """Constructed, in the shape of smartctl 7.3."""
+    text = {"smartctl": {}, "ata_pending_defects_log": {"size": 65535, "count": 4}}
+    assert smartctl.parse(json.dumps(text)).pending_defects == 4
 
 
 def test_the_text_of_a_raw_value_tells_its_packing(drive: Callable[[str], SmartReport]) -> None:

@@ -97,6 +97,51 @@ async def test_a_self_test_that_ends_with_a_read_failure_fails_the_drive_and_nam
     assert "read failure" in cell.reason
 
 
+OLD_FAILURE = entry(FAILED, 900, lba=77)
+OLD_LONG_FAILURE = {**OLD_FAILURE, "type": {"value": 2, "string": "Extended offline"}}
+
+
+def retried(old: dict[str, object], new: dict[str, object]) -> list[Says]:
+    """A drive whose log begins with `old`, and that ends the test which it is given with `new`."""
+    begin, done = ata("K1", log=[old]), ata("K1", log=[new, old])
+    looks = [says(LOOK, begin, times=1), says(LOOK, ata("K1", status=RUNNING, log=[old]), times=1), says(LOOK, done)]
+    return [scan(), lsblk(block("sda", "K1")), says(READ, begin, times=1), *looks, BEGUN, says(READ, done)]
+
+
+async def test_a_self_test_that_failed_long_ago_is_repeated_and_the_new_one_counts() -> None:
+    assert (await cell_of(*retried(OLD_FAILURE, entry(PASSED, 1000)))).verdict is Verdict.PASS
+    again = await cell_of(*retried(OLD_FAILURE, entry(FAILED, 1000, lba=77)))
+    assert again.verdict is Verdict.FAIL and "77" in again.reason
+
+
+async def test_a_short_test_does_not_outdate_a_long_one_that_failed() -> None:
+    deps = deps_of(*retried(OLD_LONG_FAILURE, entry(PASSED, 1000)))
+    outcome = await vet(deps)
+    assert outcome.verdict is Verdict.FAIL and "self-test failed" in outcome.reason
+    assert not [argv for argv in deps.argvs("smartctl") if "-t" in argv]
+
+
+async def test_a_failed_self_test_is_not_forgiven_where_the_profile_runs_none() -> None:
+    cell = await cell_of(*retried(OLD_FAILURE, entry(PASSED, 1000)), profile=TASTE)
+    assert cell.verdict is Verdict.FAIL
+
+
+async def test_a_counter_that_sound_drives_move_is_told_and_fails_nobody() -> None:
+    tools = by_cli(nvme_cli_log(0, []), nvme_cli_log(1, []), nvme_cli_log(0, [0]))
+    hot = json.loads(nvme("S64"))
+    hot["nvme_smart_health_information_log"]["critical_comp_time"] = 3
+    cool = json.loads(nvme("S64"))
+    cool["nvme_smart_health_information_log"]["critical_comp_time"] = 0
+    rest = [tool for tool in tools if not str(tool.words).startswith("smartctl -x")]
+    lines = [
+        says("smartctl -x /dev/nvme0n1", json.dumps(cool), times=1),
+        says("smartctl -x /dev/nvme0n1", json.dumps(hot)),
+    ]
+    outcome = await vet(deps_of(*rest, *lines, disks=(NVME,)))
+    assert outcome.verdict is Verdict.PASS
+    assert any("critical temp minutes grew from 0 to 3" in finding.text for finding in outcome.findings)
+
+
 async def test_a_self_test_that_was_aborted_accuses_us() -> None:
     cut = ata("K1", log=[entry(ABORTED, 1000), OLD])
     cell = await cell_of(*self_testing(IDLE, BUSY, cut, then=cut))
