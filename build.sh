@@ -244,7 +244,7 @@ pytests() {
     local name=$1
     shift
     printf '== %s\n' "$name"
-    (cd "$here" && "$venv/bin/python" -m pytest "$@") || failed+=("$name")
+    (cd "$here" && "$venv/bin/python" -m pytest ${CI:+--durations=12 --durations-min=8} "$@") || failed+=("$name")
 }
 
 check_shell() {
