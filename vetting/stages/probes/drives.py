@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from vetting.domain.drivehealth import SmartReport
@@ -23,7 +23,9 @@ from vetting.domain.specdiff import find_disk
 from vetting.parsers import lsblk, smartctl
 from vetting.parsers.lsblk import BlockDevice
 from vetting.stages.base import Deps
+from vetting.stages.probes import raid
 from vetting.stages.probes.asking import Unread, ask, number_of, readable
+from vetting.stages.probes.raid import VIRTUAL_MODEL, RaidController
 
 T = TypeVar("T")
 LSBLK = ("lsblk", "-J", "-b", "-d", "-o", "NAME,PATH,KNAME,TYPE,SIZE,MODEL,SERIAL,WWN,TRAN,ROTA,RO,RM,VENDOR")
@@ -35,8 +37,6 @@ AT_ONCE = 8  # programs side by side: twenty-four drives must not be asked in th
 # Block devices that are no disk of the machine: memory, optical and floppy drives, network block devices.
 NO_DISK = re.compile(r"(zram|ram|nbd|rbd|drbd|loop|fd|sr|md|dm-|mtdblock)\d")
 VIRTUAL_TRANSPORTS = frozenset({"virtio", "loop", "xen"})
-# Vendors and models under which hypervisors present disks that have a SCSI or ATA face and nothing behind it.
-VIRTUAL_MODEL = re.compile(r"QEMU|VMware|VBOX|Virtual[ _]Disk|Xen|PersistentDisk|Elastic Block Store", re.IGNORECASE)
 BEHIND_CONTROLLER = re.compile(r"\b(megaraid|cciss|aacraid|areca|3ware|hpt|sssraid),")
 
 
@@ -48,11 +48,12 @@ class Drive:
     device_type: str = ""
     block: BlockDevice | None = None
     told: SmartReport | None = None  # what `smartctl -i -H` said, where it was asked and answered
+    controller: str = ""  # PCI address of the RAID controller of whose volumes it is a member
 
     @property
     def name(self) -> str:
         """Kernel name, or controller and place for a drive that has none: `bus/0 megaraid,3`."""
-        return self.path.removeprefix("/dev/") + (f" {self.device_type}" if self.block is None else "")
+        return self.path.removeprefix("/dev/") + (f" {self.device_type}" if self.block is None else "").rstrip()
 
     @property
     def transport(self) -> str:
@@ -131,8 +132,33 @@ def _as_the_kernel_has_them(deps: Deps, found: Sequence[BlockDevice]) -> None:
 async def drives(deps: Deps) -> list[Drive]:
     """Every drive of the machine, those behind RAID controllers included. Raises ToolMissing, Unread."""
     scanned = await _scanned(deps)
-    hidden = [Drive(path=path, device_type=kind) for path, kind in scanned if BEHIND_CONTROLLER.search(kind)]
+    known = raid.controllers(deps)
+    homes = {f"/dev/bus/{host}": one.pci for one in known for host in one.hosts}
+    hidden = [
+        Drive(path=path, device_type=kind, controller=homes.get(path, ""))
+        for path, kind in scanned
+        if BEHIND_CONTROLLER.search(kind)
+    ]
+    for one in known:
+        hidden += await _behind(deps, one)
     return [Drive(path=each.path, block=each) for each in await block_disks(deps)] + hidden
+
+
+async def _behind(deps: Deps, controller: RaidController) -> list[Drive]:
+    """Members that no scan lists: a Smart Array's have numbers without gaps, others are SCSI devices and no disks."""
+    found = [Drive(path=path, controller=controller.pci) for path in controller.hidden]
+    if controller.driver not in raid.SMART_ARRAY or not controller.itself:
+        return found
+    for number in range(raid.MEMBERS_AT_MOST):
+        drive = Drive(path=controller.itself, device_type=f"cciss,{number}", controller=controller.pci)
+        try:
+            told = await report_of(deps, drive.smartctl("--json", "-i"))
+        except Unread:
+            break
+        if not told.serial and not told.model:
+            break
+        found.append(drive)
+    return found
 
 
 async def _scanned(deps: Deps) -> tuple[tuple[str, str], ...]:
@@ -154,7 +180,7 @@ async def introduced(deps: Deps, found: Sequence[Drive]) -> list[Drive | Unread]
                 told = await report_of(deps, drive.smartctl("--json", "-i", "-H"))
             except Unread as why:
                 return why
-        return Drive(path=drive.path, device_type=drive.device_type, block=drive.block, told=told)
+        return replace(drive, told=told)
 
     return await asyncio.gather(*(one(drive) for drive in found))
 
@@ -180,6 +206,7 @@ class Found:
     """Serial as expected -> the drive that bears it; `unasked` says of which other drives no serial could be had."""
 
     by_serial: dict[str, Drive | None]
+    seen: tuple[Drive, ...] = ()  # every drive of the machine
     unasked: tuple[str, ...] = ()
 
 
@@ -192,12 +219,13 @@ async def find(deps: Deps, expected: Sequence[ExpectedDisk]) -> Found:
     seen = await drives(deps)
     found = {disk.serial: _bearer(disk, seen) for disk in expected}
     if all(found[disk.serial] for disk in expected if disk.kind != SCRATCH):
-        return Found(by_serial=found)
+        return Found(by_serial=found, seen=tuple(seen))
     taken = {drive.path for drive in found.values() if drive}
     answers = await introduced(deps, [drive for drive in seen if drive.block is None or drive.path not in taken])
     asked = [each for each in answers if isinstance(each, Drive)]
     return Found(
         by_serial={disk.serial: found[disk.serial] or _bearer(disk, asked) for disk in expected},
+        seen=tuple(seen),
         unasked=tuple(str(each) for each in answers if isinstance(each, Unread)),
     )
 
