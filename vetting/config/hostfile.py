@@ -67,6 +67,13 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("firmware",),
     ),
     ("Limits of this host, in place of the class's and the shared ones.", ("max_temp_c", "disk_iops_floor", "disk_p99_ceiling_ms")),
+    (
+        (
+            "What measurements must reach, or may not exceed: every part that component and like name. One that is not measured is\n"
+            "# an ERROR. With a profile: in runs of that alone; with a tool: only as that version of it measures."
+        ),
+        ("floors", "ceilings"),
+    ),
     ("How much a difference weighs: critical, warning or info.", ("severities",)),
 )  # fmt: skip
 HINTS = {
@@ -75,7 +82,10 @@ HINTS = {
     "disks": ({"serial": "S4XYZ123", "size_bytes": 960197124096, "write": False},), "nics": ({"mac": "52:54:00:12:34:56", "speed_mb_s": 10000},),
     "gpu_count": 0, "gpu_models": ("NVIDIA A10",), "psu_count": 2,
     "firmware": ({"component": "bios", "identifier": "*", "version": "2.14.1", "at_least": True},),
-    "max_temp_c": 90, "disk_iops_floor": 20000, "disk_p99_ceiling_ms": 20, "severities": {"disk.extra": "critical"},
+    "max_temp_c": 90, "disk_iops_floor": 20000, "disk_p99_ceiling_ms": 20,
+    "floors": ({"stage": "Storage", "series": "disk.*.fio.iops", "value": 20000, "unit": "/s", "component": "disk:*", "like": "SAMSUNG PM883*"},),
+    "ceilings": ({"stage": "Storage", "series": "disk.*.fio.p99", "value": 20, "unit": "ms", "component": "disk:*", "profile": "quick"},),
+    "severities": {"disk.extra": "critical"},
 }  # fmt: skip
 """What a line that is not there would look like."""
 

@@ -49,6 +49,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "max_reboots": (1, 1000),
     "dispatch_s": (60, 7 * DAY_S),
     "by_hand_s": (60, 30 * DAY_S),
+    "repeat_times": (1, 100),
     "hold_samples": (1, 1000),
     "limit": (-1e18, 1e18),
     "max_temp_c": (0, 150),
@@ -107,7 +108,10 @@ def section(
         book.note(f"{path}.{name}" if path else name, node.line, "is missing; it has no default")
     if absent or any(found[name] is None for name in needed if name in found):
         return None
-    return kind(**{name: got for name, got in found.items() if got is not None})
+    made = kind(**{name: got for name, got in found.items() if got is not None})
+    for why in objections(kind.__name__, "", made):
+        book.note(path, node.line, why)
+    return made
 
 
 def value(node: Node, hint: Any, path: str, book: Book, *, base: Any = None) -> Any:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from vetting.config.mistakes import one_of
 from vetting.config.values import EVENTS
-from vetting.domain import roles
+from vetting.domain import pins, roles
 from vetting.domain.firmware import READ_BY
+from vetting.domain.hostspec import MeasuredLimit
 from vetting.domain.limits import SERIES_FAMILIES, could_match
 from vetting.domain.naming import mac_of
 from vetting.domain.permit import DISK, SCRATCH
@@ -109,6 +110,10 @@ def _firmware_component(word: str) -> list[str]:
 
 def _filled(text: str) -> list[str]:
     return [] if text.strip() else ["must not be empty"]
+
+
+def _measured_limit(limit: MeasuredLimit) -> list[str]:
+    return [why] if (why := pins.mistake(limit)) else []
 
 
 def _interface(text: str) -> list[str]:
@@ -211,6 +216,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("HostClass", "severities"): _severities,
     ("ExpectedSpec", "severities"): _severities,
     ("ExpectedDisk", "serial"): _filled,
+    ("MeasuredLimit", ""): _measured_limit,
     ("ExpectedDisk", "kind"): _disk_kind,
     ("ExpectedNic", "mac"): _mac,
     ("FirmwarePin", "component"): _firmware_component,
@@ -223,6 +229,6 @@ RULES: Mapping[tuple[str, str], Rule] = {
 
 
 def objections(section: str, key: str, value: object) -> list[str]:
-    """What speaks against a value that has the right type."""
+    """What speaks against a value that has the right type; with no key, against a whole section that was read."""
     rule = RULES.get((section, key))
     return [] if rule is None or value is None else rule(value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from vetting.domain.hostspec import ExpectedSpec
+from vetting.domain.hostspec import ExpectedSpec, MeasuredLimit
 from vetting.domain.limits import seeded
 from vetting.domain.outcome import Severity
 from vetting.domain.profiles import SHIPPED, Profile
@@ -107,6 +107,8 @@ class Limits:
     max_reboots: int = 1  # installed hosts that are on their way down at the same time
     dispatch_s: float = 1800.0  # from the command to reboot until the image claims the run
     by_hand_s: float = 86400.0  # the same where a person boots the host
+    repeat_times: int = 10  # after a repair: passes of the test that failed before it, at most
+    repeat_s: float = 86400.0  # and what those beyond the first may take in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class HostClass:
     max_temp_c: float = 0.0
     disk_iops_floor: int = 0
     disk_p99_ceiling_ms: float = 0.0
+    floors: tuple[MeasuredLimit, ...] = ()
+    ceilings: tuple[MeasuredLimit, ...] = ()
     severities: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -157,10 +161,15 @@ class Config:
 
     def expected(self, spec: ExpectedSpec) -> ExpectedSpec:
         """A host's spec with what its class says where the spec itself says nothing; the first matching class counts."""
-        for one in self.classes.values():
-            if spec.product and fnmatchcase(spec.product, one.product):
-                return _merged(spec, one)
-        return spec
+        name = self.class_named(spec)
+        return _merged(spec, self.classes[name]) if name else spec
+
+    def class_named(self, spec: ExpectedSpec) -> str:
+        """The name of the first class that matches the spec's product; empty where none does."""
+        matches = (
+            name for name, one in self.classes.items() if spec.product and fnmatchcase(spec.product, one.product)
+        )
+        return next(matches, "")
 
     def notify_channels(self, event: str) -> tuple[str, ...]:
         """Names of the channels that want to hear of an event."""
@@ -168,6 +177,18 @@ class Config:
 
 
 def _merged(spec: ExpectedSpec, one: HostClass) -> ExpectedSpec:
-    names = {item.name for item in fields(one)} - {"product", "severities"}
+    names = {item.name for item in fields(one)} - {"product", "severities", "floors", "ceilings"}
     unset = {name: getattr(one, name) for name in names if not getattr(spec, name)}
-    return replace(spec, **unset, severities={**one.severities, **spec.severities})
+    return replace(
+        spec,
+        **unset,
+        severities={**one.severities, **spec.severities},
+        floors=_joined(spec.floors, one.floors),
+        ceilings=_joined(spec.ceilings, one.ceilings),
+    )
+
+
+def _joined(own: tuple[MeasuredLimit, ...], shared: tuple[MeasuredLimit, ...]) -> tuple[MeasuredLimit, ...]:
+    """The host's own, and those of its class that limit something else."""
+    said = {limit.what for limit in own}
+    return (*own, *(limit for limit in shared if limit.what not in said))

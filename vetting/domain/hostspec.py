@@ -40,7 +40,10 @@ class ExpectedNic:
     name: str = ""
     speed_mb_s: int = 0  # megabits per second; 0: not pinned
     floor_mb_s: int = 0  # megabits per second that iperf3 must reach; 0: by the profile's fraction of the link speed
-    neighbour: str = ""  # LLDP "chassis port"
+    neighbour: str = ""  # LLDP "switch port"
+    untested: str = (
+        ""  # why no test shall run through this card, which is then skipped in these words; empty: it is tested
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,26 @@ class FirmwarePin:
     identifier: str = "*"
     version: str
     at_least: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredLimit:
+    """A floor or ceiling of what a stage concludes with. All parts that `component` and `like` name must keep it; one that was
+    not measured is an ERROR (`vetting.domain.pins`)."""
+
+    stage: str
+    series: str  # glob over the names of measurements, such as disk.*.fio.iops
+    value: float
+    unit: str = ""  # as the measurement has it; empty: whatever it is
+    component: str = "*"  # glob, such as disk:* or nic:52:54:00:12:34:56
+    like: str = "*"  # glob over what makes parts alike: the disk's model and size, the card's driver and speed
+    profile: str = ""  # only in runs of this profile; empty: in all
+    tool: str = ""  # program and version that it was measured with; another one measured something else
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """What is limited: of two limits of the same only one counts."""
+        return (self.stage, self.series, self.component, self.like, self.profile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,4 +98,6 @@ class ExpectedSpec:
     max_temp_c: float = 0.0  # 0: the thresholds' default
     disk_iops_floor: int = 0
     disk_p99_ceiling_ms: float = 0.0
+    floors: tuple[MeasuredLimit, ...] = ()
+    ceilings: tuple[MeasuredLimit, ...] = ()
     severities: dict[str, str] = field(default_factory=dict)  # field name -> critical | warning | info

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from vetting.domain.disks import normal_serial, normal_wwn
-from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
+from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin, MeasuredLimit
 
 NAMES = {
     "manufacturer": "manufacturer", "product": "product", "system_serial": "serial of the machine", "cpu_model": "processor model",
@@ -20,7 +20,14 @@ UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"))
 
 def changes(old: ExpectedSpec, new: ExpectedSpec) -> tuple[str, ...]:
     """Every change, one sentence each, disks first; empty where nothing changes."""
-    return (*_disks(old, new), *_plain(old, new), *_nics(old, new), *_firmware(old, new), *_severities(old, new))
+    return (
+        *_disks(old, new),
+        *_plain(old, new),
+        *_nics(old, new),
+        *_firmware(old, new),
+        *_limits(old, new),
+        *_severities(old, new),
+    )
 
 
 def newly_erasable(old: ExpectedSpec, new: ExpectedSpec) -> tuple[ExpectedDisk, ...]:
@@ -108,6 +115,34 @@ def _firmware(old: ExpectedSpec, new: ExpectedSpec) -> Iterator[str]:
     for key in before:
         if key not in after:
             yield f"firmware of {key[0]} {key[1]} is no longer pinned"
+
+
+def _limits(old: ExpectedSpec, new: ExpectedSpec) -> Iterator[str]:
+    for word, was, now in (("at least", old.floors, new.floors), ("at most", old.ceilings, new.ceilings)):
+        before, after = {one.what: one for one in was}, {one.what: one for one in now}
+        for key, one in after.items():
+            there = before.get(key)
+            if there is None:
+                yield f"{limited(one)} must be {word} {_amount(one)}"
+            elif there != one:
+                yield f"{limited(one)} must be {word} {_amount(one)}, was {_amount(there)}"
+        yield from (
+            f"{limited(one)} is no longer held to {word} {_amount(one)}"
+            for key, one in before.items()
+            if key not in after
+        )
+
+
+def limited(limit: MeasuredLimit) -> str:
+    """`disk.*.fio.iops of every disk:* like SAMSUNG PM883, 960 GB`, and in which runs."""
+    which = "" if limit.component == "*" else f" of {limit.component}"
+    like = "" if limit.like == "*" else f" like {limit.like}"
+    only = "".join((f" in profile {limit.profile}" if limit.profile else "", f" by {limit.tool}" if limit.tool else ""))
+    return f"{limit.series}{which}{like}{only}"
+
+
+def _amount(limit: MeasuredLimit) -> str:
+    return f"{limit.value:g} {limit.unit}".strip()
 
 
 def _severities(old: ExpectedSpec, new: ExpectedSpec) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from vetting import wire
 from vetting.clock import Clock
+from vetting.domain import pins
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.specchanges import changes
@@ -243,6 +244,9 @@ def check_host(edit: wire.HostEdit) -> None:
         raise BadInput(f"the disk serial {sorted(twins)[0][:80]!r} is listed twice; every disk has its own")
     if "" in serials:
         raise BadInput("an expected disk has no serial; disks are known by serial alone")
+    for limit in (*edit.spec.floors, *edit.spec.ceilings):
+        if why := pins.mistake(limit):
+            raise BadInput(f"a floor or ceiling of {limit.series[:80]!r}: {why}")
 
 
 def _named(name: str) -> HostRow:

@@ -16,7 +16,7 @@ from vetting.config import Config, ConfigErrors, HostClass, Mistake
 from vetting.config.document import LARGEST_BYTES
 from vetting.config.rules import RULES
 from vetting.domain.errors import BadInput
-from vetting.domain.hostspec import ExpectedSpec
+from vetting.domain.hostspec import ExpectedSpec, MeasuredLimit
 from vetting.domain.profiles import DEEP, QUICK, SOAK, SelfTest, shortfalls
 from vetting.domain.roles import Role
 from vetting.domain.thresholds import Op
@@ -269,7 +269,7 @@ def test_every_rule_watches_a_key_that_exists(rule: tuple[str, str]) -> None:
     section, key = rule
     places = (values, profiles, thresholds, hostspec)
     (kind,) = {getattr(module, section) for module in places if hasattr(module, section)}
-    assert key in {item.name for item in fields(kind)}
+    assert key in {"", *(item.name for item in fields(kind))}
 
 
 # --- profiles -----------------------------------------------------------------------------------------------------
@@ -432,6 +432,22 @@ def test_without_a_file_anywhere_it_is_what_ships(tmp_path: Path, monkeypatch: p
 
 
 # --- what the values say ------------------------------------------------------------------------------------------
+
+
+def test_floors_of_the_class_stand_beside_the_hosts_own_which_go_first() -> None:
+    iops = MeasuredLimit(stage="Storage", series="disk.*.fio.iops", component="disk:*", value=100, unit="/s")
+    written = """
+classes:
+  x:
+    product: R650
+    floors:
+      - {stage: Storage, series: "disk.*.fio.iops", component: "disk:*", value: 40000, unit: /s}
+      - {stage: Network, series: "net.*.to_server", value: 900, unit: Mb/s}
+"""
+    got = config.loads(written).expected(ExpectedSpec(product="R650", floors=(iops,)))
+    assert [(limit.series, limit.value) for limit in got.floors] == [("disk.*.fio.iops", 100), ("net.*.to_server", 900)]
+    with pytest.raises(ConfigErrors, match=r"classes\.x\.floors\[1\]: Network measures nothing"):
+        config.loads(written.replace("net.*", "disk.*.fio"))
 
 
 def test_a_class_fills_what_the_hosts_own_spec_leaves_open() -> None:

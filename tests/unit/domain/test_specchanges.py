@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.records import DISKS, SPEC
-from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
+from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin, MeasuredLimit
 from vetting.domain.specchanges import changes, newly_erasable
 
 FIRST, SECOND = DISKS
@@ -80,8 +80,20 @@ def test_whatever_differs_between_two_specs_is_told() -> None:
         assert changes(SPEC, replace(SPEC, **{field: getattr(OTHER, field)})), field
 
 
+def test_a_floor_that_came_changed_and_went_is_told_with_what_it_limits() -> None:
+    one, more = ExpectedSpec(floors=(FLOOR,)), ExpectedSpec(floors=(replace(FLOOR, value=50_000, tool="fio 3.39"),))
+    what = "disk.*.fio.iops of disk:* like PM883*"
+    assert changes(ExpectedSpec(), one) == (f"{what} must be at least 40000 /s",)
+    assert changes(one, more) == (f"{what} by fio 3.39 must be at least 50000 /s, was 40000 /s",)
+    assert changes(one, ExpectedSpec()) == (f"{what} is no longer held to at least 40000 /s",)
+
+
+FLOOR = MeasuredLimit(
+    stage="Storage", series="disk.*.fio.iops", component="disk:*", like="PM883*", value=40_000, unit="/s"
+)
 OTHER = ExpectedSpec(
     manufacturer="a", product="b", system_serial="c", cpu_model="d", cpu_sockets=9, cpu_threads=9, memory_bytes=9,
     dimm_count=9, dimm_serials=("e",), disks=(), nics=(), gpu_count=9, gpu_models=("f",), psu_count=9, firmware=(),
     max_temp_c=9.0, disk_iops_floor=9, disk_p99_ceiling_ms=9.0, severities={"psu_count": "info"},
+    floors=(FLOOR,), ceilings=(FLOOR,),
 )  # fmt: skip
