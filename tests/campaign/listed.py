@@ -45,4 +45,6 @@ LISTED: dict[str, str] = {
     # From the same study's tables of what finds what.
     "gpu-faults": "a GPU with memory errors, remapped rows or a driver's complaint",
     "lying-disks": "the ten ways in which a disk lies",
+    "core-wrong": "a core that computes wrong",
+    "core-slow": "a core that is slower than its peers",
 }

@@ -1,0 +1,116 @@
+"""Memory that forgets, is corrected, is given up, is missing, or is not enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.campaign.deeds import POKE, POKES, monitor
+from tests.campaign.fault import Caught, Fault
+from tests.lab.hardware import GIB, PRODUCT, Disk, Hardware
+from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
+from vetting.domain.outcome import Verdict
+
+if TYPE_CHECKING:
+    from tests.campaign.bench import Bench
+
+# IA32_MCi_STATUS: valid, enabled, with an address; a corrected error in a memory controller's channel 0 (Intel SDM 3B, 17.9).
+CORRECTED = "0x9c00004000010090"
+# The same uncorrected, seen by the patrol scrubber: software may recover by giving the page up (SRAO, action optional).
+SCRUBBED = "0xbd000000000000c0"
+STORM = 24
+MODULE = "type=17,loc_pfx=DIMM_A1,bank=A,manufacturer=Maker,serial={serial},part=PART-1"
+
+
+def host(name: str, *, cpus: int = 2, memory_mib: int = 2048, serial: str = "") -> Hardware:
+    more = ("-smbios", MODULE.format(serial=serial)) if serial else ()
+    return Hardware(name=name, cpus=cpus, memory_mib=memory_mib, disks=(Disk(serial=f"D-{name}"),), more=more)
+
+
+async def poison_a_page(bench: Bench) -> None:
+    await bench.guest(
+        f"mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; frame=$(python3 {POKE} frame); "
+        "echo $frame > /sys/kernel/debug/hwpoison/corrupt-pfn",
+        limit_s=200,
+    )
+
+
+async def poke_memory(bench: Bench) -> None:
+    await bench.guest(f"python3 {POKE} memory 30", limit_s=200)
+
+
+async def correct_one(bench: Bench) -> None:
+    await monitor(bench, f"mce 1 6 {CORRECTED} 0x0 0x22345000 0x8c")
+
+
+async def correct_many(bench: Bench) -> None:
+    """One a second, as the kernel looks once a second; a bank keeps one error."""
+    await bench.guest(
+        "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; cd /sys/kernel/debug/mce-inject; echo sw > flags; "
+        f"echo 1 > cpu; echo {CORRECTED} > status; echo 0x22345000 > addr; for n in $(seq {STORM}); do echo 6 > bank; sleep 0.5; done",
+        limit_s=120,
+    )
+
+
+async def scrub(bench: Bench) -> None:
+    frame = (await bench.guest(f"python3 {POKE} frame", limit_s=200)).strip()
+    await monitor(bench, f"mce 0 9 {SCRUBBED} 0x5 {int(frame, 16) * 4096:#x} 0x8c")
+
+
+async def eat_memory(bench: Bench) -> None:
+    """What stress-ng does by itself as root: it exempts its workers from the OOM killer and takes all there is."""
+    await bench.tell(f"python3 {POKE} frame; stress-ng --vm 2 --vm-bytes 120% --vm-populate --vm-keep -t 60s")
+
+
+FAULTS = (
+    Fault(
+        name="memory-poisoned", row="memory-uncorrectable", title="A page of the tested memory has an uncorrectable error",
+        hardware=host("memory-poisoned"), files=POKES, modules=("hwpoison-inject",),
+        at="CPUStress", inject=poison_a_page, fast=True,
+        expect=Caught(stage="CPUStress", component="memory", words="memory failure|corrupt|hardware memory"),
+    ),
+    Fault(
+        name="memory-scrubbed", row="memory-uncorrectable", title="The patrol scrubber finds an uncorrectable error in the tested memory",
+        hardware=host("memory-scrubbed"), files=POKES, at="CPUStress", inject=scrub,
+        expect=Caught(stage="CPUStress", component="memory|cpu", words="memory failure|corrupt|machine check|uncorrected"),
+    ),
+    Fault(
+        name="memory-flips", row="memory-flips", title="Bits flip in the memory under test",
+        hardware=host("memory-flips"), files=POKES, at="CPUStress", inject=poke_memory, fast=True,
+        expect=Caught(stage="CPUStress", component="memory", words="wrong result.*(bit|memory) error"),
+    ),
+    Fault(
+        name="mce-corrected", row="memory-corrected", title="One corrected machine check of a memory controller",
+        hardware=host("mce-corrected"), at="CPUStress", inject=correct_one, delay_s=3,
+        expect=Caught(
+            stage="CPUStress", component="cpu:1", words="machine check", verdicts=(Verdict.PASS, Verdict.FAIL),
+        ),
+    ),
+    Fault(
+        name="mce-storm", row="memory-corrected", title="Two dozen corrected machine checks in one stage",
+        hardware=host("mce-storm"), modules=("mce-inject",), at="CPUStress", inject=correct_many, delay_s=1,
+        expect=Caught(stage="CPUStress", component="cpu:1|cpu|memory", words="corrected|machine check"),
+    ),
+    Fault(
+        name="out-of-memory", row="out-of-memory", title="Somebody takes all memory while it is tested, exempt from the OOM killer",
+        hardware=host("out-of-memory"), files=POKES, at="CPUStress", inject=eat_memory,
+        expect=Caught(
+            stage="CPUStress", component="host|memory|load", words="want of memory|out of memory|oom|less than .* can be tested|too little",
+            verdicts=(Verdict.ERROR,),
+        ),
+    ),
+    Fault(
+        name="dimm-missing", row="dimm-missing", title="One of two DIMMs is missing",
+        hardware=host("dimm-missing", serial="DIMM-1"), fast=True,
+        spec=ExpectedSpec(
+            product=PRODUCT, cpu_threads=2, dimm_count=2, dimm_serials=("DIMM-1", "DIMM-2"), memory_bytes=4 * GIB,
+            disks=(ExpectedDisk(serial="D-dimm-missing"),),
+        ),
+        expect=Caught(stage="SpecValidate", component="memory|dimm", words="DIMM-2 is missing"),
+    ),
+    Fault(
+        name="memory-halved", row="dimm-missing", title="Half of the memory is missing, and the firmware names no DIMM",
+        hardware=host("memory-halved"),
+        spec=ExpectedSpec(product=PRODUCT, cpu_threads=2, memory_bytes=4 * GIB, disks=(ExpectedDisk(serial="D-memory-halved"),)),
+        expect=Caught(stage="SpecValidate", component="memory", words="GiB of memory, expected 4.0 GiB"),
+    ),
+)  # fmt: skip
