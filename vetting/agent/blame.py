@@ -7,11 +7,13 @@ import re
 from vetting.domain.inventory import Inventory
 from vetting.parsers.kmsg import Kind
 
+ADDRESS = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
 MEMORY_KINDS = (Kind.MEMORY, Kind.EDAC_CE, Kind.EDAC_UE)
 
 
 def component(kind: Kind | None, named: str, inventory: Inventory | None) -> str:
-    """`disk:<serial>`, `nic:<mac>`, `gpu:<uuid>`, `cpu:<n>`, `memory`, or `host` where the line names nothing we know."""
+    """`disk:<serial>`, `nic:<mac>`, `gpu:<uuid>`, `cpu:<n>`, `memory`, `pci:<address>` of a device that is none of these, or `host`
+    where the line names nothing we know."""
     if kind in MEMORY_KINDS:
         return "memory"
     if kind is Kind.MCE or re.fullmatch(r"CPU ?#?\d+", named):
@@ -31,7 +33,7 @@ def component(kind: Kind | None, named: str, inventory: Inventory | None) -> str
         for gpu in inventory.gpus:
             if gpu.pci and gpu.pci.lower().endswith(named.lower()):
                 return f"gpu:{gpu.uuid or gpu.pci}"
-    return "host"
+    return f"pci:{named.lower()}" if ADDRESS.fullmatch(named) else "host"
 
 
 def _part(named: str, disk: str) -> bool:

@@ -32,6 +32,9 @@ class KernelLog:
         self._seen: Counter[tuple[str, str]] = Counter()
         self._rest = ""
         self.sequence = 0  # of the last record read
+        self.corrected: Counter[str] = (
+            Counter()
+        )  # machine checks of this stage that were corrected, by the number of the CPU
 
     def open(self, after: int = 0) -> None:
         """Starts behind the record `after`, or at the end where it is 0. A log that cannot be read is a finding: what the
@@ -59,6 +62,7 @@ class KernelLog:
     def new_stage(self) -> None:
         """Counts of equal complaints begin again."""
         self._seen.clear()
+        self.corrected.clear()
 
     def close(self) -> None:
         if self._handle is not None:
@@ -106,6 +110,7 @@ class KernelLog:
                 continue
             self.sequence = number if number is not None else self.sequence
             if event := kmsg.classify(line):
+                self.corrected.update([event.component] if kmsg.corrected_check(event) else [])
                 self._report(event.kind, event.severity, event.component or "host", event.text)
 
     def _report(self, kind: kmsg.Kind | None, severity: Severity, component: str, text: str) -> None:

@@ -106,6 +106,9 @@ class Runner:
         self.kernel.poll()
         after = await asyncio.to_thread(ambient.snapshot, self.root)
         counters = ambient.counters(before, after)
+        for cpu, times in sorted(self.kernel.corrected.items()):
+            checks = Counter(component=f"cpu:{cpu}", name="corrected_checks", before=0.0, after=float(times))
+            counters = (*counters, checks)
         if group:
             counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))
         if bmc.there:

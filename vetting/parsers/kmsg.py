@@ -60,13 +60,15 @@ _TABLE: tuple[tuple[Kind, Severity, str], ...] = (
     (Kind.MEMORY, CRITICAL, r"[Hh]ardware memory (?:corruption|error)"),
     (Kind.MCE, WARNING, r"\[Hardware Error\]: (?:event severity: corrected|.{0,20}Corrected error)"),
     (Kind.MCE, CRITICAL, r"\[Hardware Error\]: (?:event severity: (?:recoverable|fatal)|.{0,20}(?:Uncorrected|Deferred|Fatal))"),
+    # The status that the bank held (Intel SDM 3B, 17.3.2.2): its bit 61 says that the error was not corrected.
+    (Kind.MCE, CRITICAL, r"\[Hardware Error\]: CPU (?P<c>\d+): Machine Check: \S+ Bank \d+: [2367abef][0-9a-f]{15}\b"),
     (Kind.MCE, WARNING, r"\[Hardware Error\]: CPU (?P<c>\d+).{0,20}[Mm]achine [Cc]heck"),
     (Kind.MCE, CRITICAL, r"Machine [Cc]heck(?: Exception)?: .{0,40}(?:[Pp]anic|[Ff]atal)|mce: .{0,20}Uncorrected"),
     (Kind.MCE, WARNING, r"Machine check events logged|mce: .{0,20}[Hh]ardware [Ee]rror|threshold interrupt"),
     (Kind.MCE, WARNING, r"mce: CPU(?P<c>\d+).{0,40}(?:error|CMCI storm)"),
     (Kind.EDAC_UE, CRITICAL, r"EDAC (?P<c>\S+?): .{0,20}\b(?:\d+ )?UE\b"),
     (Kind.EDAC_CE, WARNING, r"EDAC (?P<c>\S+?): .{0,20}\b(?:\d+ )?CE\b"),
-    (Kind.AER, WARNING, PCI + r".{0,60}(?:PCIe Bus Error: severity=Corrected|AER: (?:Multiple )?Correct(?:ed|able) error)"),
+    (Kind.AER, WARNING, PCI + r".{0,60}(?:PCIe Bus Error: severity=Correct(?:ed|able)|AER: (?:Multiple )?Correct(?:ed|able) error)"),
     (Kind.AER, CRITICAL, PCI + r".{0,60}(?:PCIe Bus Error: severity=Uncorrect|AER: (?:Multiple )?Uncorrect)"),
     (Kind.AER, CRITICAL, PCI + r".{0,60}(?:DPC: containment event|AER: .{0,40}device recovery failed)"),
     (Kind.AER, WARNING, r"pcieport " + PCI + r".{0,40}(?:Link Down|Slot.{0,10}Link Down|bandwidth)"),
@@ -135,6 +137,11 @@ def classify(line: str) -> KernelEvent | None:
                 kind=kind, severity=severity, component=bounded(component, 60), text=bounded(said, 400), seconds=seconds
             )
     return None
+
+
+def corrected_check(event: KernelEvent) -> bool:
+    """Whether this is the line, one of several, by which the kernel tells of one machine check that was corrected."""
+    return event.kind is Kind.MCE and event.severity is WARNING and "Machine Check:" in event.text
 
 
 def _stamped(line: str) -> tuple[float | None, str]:

@@ -172,6 +172,24 @@ def test_a_flood_of_equal_complaints_is_bounded_per_stage(tmp_path: Path) -> Non
     log.close()
 
 
+def test_corrected_machine_checks_are_counted_however_many_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "kmsg"
+    path.write_text("")
+    log, heard = follow(path)
+    said = "mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 6: {status}00004000010090"
+    with path.open("a") as more:
+        more.writelines(f"0,{number},1,-;{said.format(status='9c')}\n" for number in range(1, 51))
+        more.write(
+            f"0,51,1,-;{said.format(status='bc')}\n0,52,1,-;mce: [Hardware Error]: Machine check events logged\n"
+        )
+    log.poll()
+    assert log.corrected == {"3": 50}
+    assert len(heard) == SAME_A_STAGE + 1
+    log.new_stage()
+    assert not log.corrected
+    log.close()
+
+
 def test_complaints_are_bound_to_parts_by_their_serials() -> None:
     found = Inventory(
         identity=Identity(),
@@ -189,6 +207,7 @@ def test_complaints_are_bound_to_parts_by_their_serials() -> None:
         (Kind.NVME, "nvme0n1p2", "disk:N"),
         (Kind.NIC, "eno1", "nic:52:54:00:00:00:01"),
         (Kind.AER, "0000:3b:00.0", "nic:52:54:00:00:00:01"),
+        (Kind.AER, "0000:00:1C.0", "pci:0000:00:1c.0"),
         (Kind.XID, "0000:65:00.0", "gpu:GPU-1"),
         (Kind.MCE, "3", "cpu:3"),
         (Kind.THERMAL, "CPU12", "cpu:12"),

@@ -107,6 +107,28 @@ async def test_a_hardware_error_in_the_kernel_log_turns_a_pass_into_a_fail(bench
     assert any(finding.component == "memory" for finding in told)
 
 
+@pytest.mark.parametrize(
+    ("times", "verdict"), [(1, Verdict.PASS), (10, Verdict.PASS), (11, Verdict.FAIL), (500, Verdict.FAIL)]
+)
+async def test_corrected_machine_checks_accuse_a_core_by_their_number(
+    bench: Bench, times: int, verdict: Verdict
+) -> None:
+    async def act(deps: Deps) -> Outcome:
+        with bench.kernel_log.open("a") as log:
+            for number in range(times):
+                log.write(
+                    f"0,{80 + number},1,-;mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 6: 9c00004000010090\n"
+                )
+        return Outcome.ok("all verified")
+
+    outcome = await outcome_of(bench, TinyStage("CPUStress", act))
+    assert outcome.verdict is verdict
+    assert [counter.after for counter in outcome.counters if counter.name == "corrected_checks"] == [times]
+    assert any(
+        f"cpu:3: corrected machine checks (kernel log): +{times}" in finding.text for finding in outcome.findings
+    )
+
+
 async def test_a_skip_does_not_hide_a_hardware_error_either(bench: Bench) -> None:
     async def act(deps: Deps) -> Outcome:
         with bench.kernel_log.open("a") as log:

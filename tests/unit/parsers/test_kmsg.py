@@ -21,7 +21,9 @@ LINES: list[tuple[str, Kind, Severity, str]] = [
     ("{1}[Hardware Error]: event severity: recoverable", Kind.MCE, CRITICAL, ""),
     ("[Hardware Error]: Corrected error, no action required.", Kind.MCE, WARNING, ""),
     ("[Hardware Error]: Uncorrected, software containable error.", Kind.MCE, CRITICAL, ""),
-    ("mce: [Hardware Error]: CPU 7: Machine Check: 0 Bank 5: be00000000800400", Kind.MCE, WARNING, "7"),
+    ("mce: [Hardware Error]: CPU 7: Machine Check: 0 Bank 5: be00000000800400", Kind.MCE, CRITICAL, "7"),
+    ("mce: [Hardware Error]: CPU 1: Machine Check: 0 Bank 9: bd000000000000c0", Kind.MCE, CRITICAL, "1"),
+    ("mce: [Hardware Error]: CPU 1: Machine Check: 0 Bank 6: 9c00004000010090", Kind.MCE, WARNING, "1"),
     ("Kernel panic - not syncing: Fatal machine check", Kind.KERNEL, CRITICAL, ""),
     (
         "EDAC MC0: 1 CE memory read error on CPU_SrcID#0_MC#0_Chan#1_DIMM#0 (channel:1 slot:0 page:0x1 offset:0x0 grain:32 syndrome:0x0)",
@@ -31,6 +33,7 @@ LINES: list[tuple[str, Kind, Severity, str]] = [
     ("pcieport 0000:00:1c.0: AER: Corrected error received: 0000:01:00.0", Kind.AER, WARNING, "0000:00:1c.0"),
     ("pcieport 0000:00:1c.0: AER: Correctable error message received from 0000:01:00.0", Kind.AER, WARNING, "0000:00:1c.0"),
     ("nvme 0000:3b:00.0: PCIe Bus Error: severity=Corrected, type=Physical Layer, (Receiver ID)", Kind.AER, WARNING, "0000:3b:00.0"),
+    ("e1000e 0000:01:00.0: PCIe Bus Error: severity=Correctable, type=Data Link Layer, (Receiver ID)", Kind.AER, WARNING, "0000:01:00.0"),
     ("pcieport 0000:00:1c.0: AER: Uncorrected (Fatal) error received: 0000:01:00.0", Kind.AER, CRITICAL, "0000:00:1c.0"),
     ("ixgbe 0000:01:00.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer", Kind.AER, CRITICAL, "0000:01:00.0"),
     ("I/O error, dev sda, sector 123456 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2", Kind.IO_ERROR, CRITICAL, "sda"),
