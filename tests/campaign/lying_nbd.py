@@ -104,13 +104,14 @@ class Conversation:
         return struct.unpack(form, self._take(struct.calcsize(form)))
 
     def _take(self, length: int) -> bytes:
-        taken = b""
-        while len(taken) < length:
-            piece = self.end.recv(length - len(taken))
-            if not piece:
+        taken = bytearray(length)
+        done = 0
+        while done < length:
+            came = self.end.recv_into(memoryview(taken)[done:])
+            if not came:
                 raise Gone
-            taken += piece
-        return taken
+            done += came
+        return bytes(taken)
 
 
 def serve(path: Path, file: Path, kind: str, seed: int) -> None:

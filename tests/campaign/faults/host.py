@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tests.campaign.fault import Caught, Deed, Fault
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 LONG: dict[str, Any] = {"cpu_stress": {"cpu_s": 60}}
 OLD_BIOS = ("-smbios", "type=0,vendor=Maker,version=1.4.2,date=01/02/2020")
 KIB = 1024
+SUMS = "sums.json"
+HELD_S = 240.0
 LVM = ((512, b"LABELONE" + bytes(16) + b"LVM2 001"), (4096, b"pve { id = "))
 LUKS = ((0, b"LUKS\xba\xbe\x00\x02"),)
 BLUESTORE = ((0, b"bluestore block device\n0b7f5a54-6f3c-4c0e-9a55-1f6a3c1d2e3f\n"),)
@@ -57,7 +60,7 @@ def foreign(name: str, title: str, kind: str, places: tuple[tuple[int, bytes], .
         spec=ExpectedSpec(
             product=PRODUCT, cpu_threads=1, disks=(ExpectedDisk(serial=theirs, size_bytes=32 * MIB), ExpectedDisk(serial=empty, size_bytes=32 * MIB)),
         ),
-        prepare=lay(theirs, places), fast=fast,
+        prepare=lay(theirs, places), at="Storage", inject=stay_untouched, fast=fast,
         expect=Caught(stage="Storage", component=theirs, words=f"UnexpectedData: .*{kind}", verdicts=(Verdict.ERROR,)),
     )  # fmt: skip
 
@@ -66,8 +69,24 @@ def lay(serial: str, places: tuple[tuple[int, bytes], ...]) -> Deed:
     async def prepare(bench: Bench) -> None:
         for at, data in places:
             bench.host.write_disk(serial, data, at=at)
+        (bench.host.folder / SUMS).write_text(json.dumps(await sums(bench)))
 
     return prepare
+
+
+async def sums(bench: Bench) -> dict[str, str]:
+    """Of every disk, taken from outside the guest."""
+    return {disk.serial: await bench.host.disk_sha256(disk.serial) for disk in bench.host.hardware.disks}
+
+
+async def stay_untouched(bench: Bench) -> None:
+    """Waits for the hold: nothing may have been written until then, to no disk at all."""
+    assert bench.run is not None
+    await bench.run.held(limit_s=HELD_S)
+    before = json.loads((bench.host.folder / SUMS).read_text())
+    written = [serial for serial, digest in (await sums(bench)).items() if digest != before[serial]]
+    assert not written, f"written although somebody's data was found: {', '.join(written)}"
+    bench.note(f"checksums of {len(before)} disks, taken outside the guest, are what they were")
 
 
 FAULTS = (
