@@ -89,7 +89,8 @@ def _parts(stage: str) -> dict[str, Any]:
         case "Storage":
             return {"cells": (_cell("disk:D1", disk),), "tools": (_tool("vetting", "surface"), _tool("fio", "job"))}
         case "Network":
-            return {"cells": (_cell(f"nic:{MAC}", *link),), "tools": (_tool("iperf3", "-c", "127.0.0.1"),)}
+            paced = _tool("iperf3", "-c", "127.0.0.1", "-b", "150M")
+            return {"cells": (_cell(f"nic:{MAC}", *link),), "tools": (_tool("iperf3", "-c", "127.0.0.1"), paced)}
         case "Burn":
             io = _work("bytes", MIB, MIB, "bytes")
             cells = (_cell("cpu", cpus), _cell("memory", memory), _cell("disk", io), _cell("network", io))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from vetting.domain.disks import LOCAL_TRANSPORTS, normal_serial
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
-from vetting.domain.inventory import FirmwareItem, FoundDisk, Inventory
+from vetting.domain.inventory import SEVERAL, FirmwareItem, FoundDisk, Inventory
 from vetting.domain.naming import known, mac_of, same_wwn
 from vetting.domain.specdiff import find_disk, installed_bytes, unreadable
 
@@ -137,7 +137,7 @@ def _nics(found: Inventory, old: ExpectedSpec) -> tuple[ExpectedNic, ...]:
             mac,
             replace(
                 known_before, mac=mac, name=_told(nic.name), speed_mb_s=speed,
-                neighbour=_told(nic.neighbour) or known_before.neighbour,
+                neighbour=_told("" if SEVERAL in nic.neighbour else nic.neighbour) or known_before.neighbour,
             ),
         )  # fmt: skip
     return tuple(made.values())

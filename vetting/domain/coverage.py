@@ -11,6 +11,7 @@ from math import isfinite
 
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.inventory import Inventory
+from vetting.domain.ledger import LOOPBACK
 from vetting.domain.outcome import Cell, Outcome, ToolRecord, Verdict
 from vetting.domain.profiles import Profile, SurfaceMode
 from vetting.domain.specdiff import find_disk
@@ -87,7 +88,8 @@ TOOLS: tuple[ToolFloor, ...] = (
     ),
     ToolFloor(stage="Storage", tool="surface", for_kind="disk"),
     ToolFloor(stage="Storage", tool="fio", for_kind="disk"),
-    ToolFloor(stage="Network", tool="iperf3", least_s=lambda profile: profile.network.seconds),
+    ToolFloor(stage="Network", tool="iperf3", least_s=lambda profile: profile.network.seconds, lacking=("-b",)),
+    ToolFloor(stage="Network", tool="iperf3", having=("-b",), for_kind="nic", what="at a steady pace"),
     ToolFloor(stage="Burn", tool="stress-ng", least_s=lambda profile: profile.burn.seconds),
     ToolFloor(stage="Burn", tool="iperf3", for_kind="network"),
     ToolFloor(stage="Burn", tool="fio", for_kind="disk"),
@@ -180,6 +182,8 @@ def tools_shown(stage: str, outcome: Outcome, profile: Profile) -> Iterator[str]
     if stage in ANY_TOOL and not outcome.tools:
         yield "no program was run, so nothing was looked at"
     passed = {kind_of(cell.component) for cell in outcome.cells if cell.verdict is Verdict.PASS}
+    if all(cell.component == LOOPBACK for cell in outcome.cells):
+        passed -= {"nic"}  # loopback is no card, and has no wire that could lose anything
     for floor in TOOLS:
         if floor.stage != stage or (floor.for_kind and floor.for_kind not in passed):
             continue

@@ -33,13 +33,16 @@ SEVERITIES: Mapping[str, Severity] = {
     "nic.missing": Severity.CRITICAL,
     "nic.extra": Severity.INFO,
     "nic.speed": Severity.CRITICAL,
-    "nic.neighbour": Severity.WARNING,
+    "nic.neighbour": Severity.CRITICAL,
     "gpu_count": Severity.CRITICAL,
     "gpu_count.more": Severity.WARNING,
     "gpu_models": Severity.CRITICAL,
     "psu_count": Severity.CRITICAL,
     "psu_count.more": Severity.WARNING,
     "firmware": Severity.CRITICAL,
+    "pcie.width": Severity.CRITICAL,  # seen under load, not at the comparison: `vetting.domain.pcielinks`
+    "pcie.speed": Severity.WARNING,
+    "bmc.alarm": Severity.CRITICAL,  # a sensor of the BMC past its critical threshold: `vetting.stages.probes.bmcalarms`
 }
 """What each field weighs unless the spec's `severities` says otherwise. `.more` is a surplus."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from vetting.domain.hostspec import Identity
 
+SEVERAL = " and also "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCpu:
@@ -48,7 +50,7 @@ class FoundNic:
     link: bool | None = None
     speed_mb_s: int | None = None  # negotiated, megabits per second; None: unknown
     capable_mb_s: int | None = None
-    neighbour: str = ""
+    neighbour: str = ""  # LLDP "switch port"; several with SEVERAL between them
     physical: bool = True  # False: lo, veth, bridge
 
 

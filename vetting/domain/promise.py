@@ -8,6 +8,7 @@ from vetting.domain.coverage import disk_of, kind_of
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.inventory import FoundDisk, Inventory
 from vetting.domain.ledger import LOOPBACK
+from vetting.domain.naming import mac_of
 from vetting.domain.outcome import Cell
 from vetting.domain.profiles import Profile
 from vetting.domain.specdiff import find_disk, unreadable
@@ -28,6 +29,7 @@ class Plan:
     non_destructive: bool = False
     loopback: bool = False  # orchestrator and host are one machine: no network card is between them
     gpu_expected: bool = False  # the spec pins a GPU
+    left_out: tuple[str, ...] = ()  # MAC addresses of the cards that the spec says not to test, with its reasons
 
 
 def skip_refused(plan: Plan) -> str:
@@ -82,7 +84,8 @@ def cell_skip_refused(cell: Cell, plan: Plan) -> str:
             return "the run may write to its disks" if writable and not plan.non_destructive else ""
         case "Network", "nic":
             allowed = plan.loopback and cell.component != LOOPBACK
-            return "" if allowed else "a card with a link has to be tested"
+            left_out = mac_of(cell.component.removeprefix("nic:")) in map(mac_of, plan.left_out)
+            return "" if allowed or left_out else "a card with a link has to be tested"
         case "GPU", _:
             return _gpu_refused(plan)
         case "PSU", _:

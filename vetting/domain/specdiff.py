@@ -236,7 +236,9 @@ def _one_nic(rows: Rows, nic: ExpectedNic, found: FoundNic) -> None:
             rows.add("nic.speed", component, nic.speed_mb_s, found.speed_mb_s, text)
     if nic.neighbour and known(nic.neighbour) != known(found.neighbour):
         if known(found.neighbour):
-            text = f"{component} is plugged into {found.neighbour}, expected {nic.neighbour}"
+            text = (
+                f"{component} ({found.name}) is cabled to the wrong port: {found.neighbour}, expected {nic.neighbour}"
+            )
             rows.add("nic.neighbour", component, nic.neighbour, found.neighbour, text)
         else:
             rows.unread("nic.neighbour", component, nic.neighbour, "no LLDP neighbour heard")

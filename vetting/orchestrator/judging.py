@@ -56,6 +56,7 @@ def plan_of(turn: Turn, run: RunRow, attempt: AttemptRow) -> evidence.Plan:
         non_destructive=run.non_destructive,
         loopback=loopback,
         gpu_expected=bool(run.spec.gpu_count or run.spec.gpu_models),
+        left_out=tuple(nic.mac for nic in run.spec.nics if nic.untested),
     )
 
 

@@ -44,6 +44,7 @@ class IperfRun:
     streams: int | None
     planned_s: float | None
     local_host: str | None
+    segment_bytes: int | None  # what one full TCP segment carries (the path's MSS)
     to_server: Flow | None  # None: this direction was not tested, or the run broke off
     from_server: Flow | None
     intervals: tuple[Interval, ...]
@@ -71,6 +72,7 @@ def parse(text: str) -> IperfRun:
         streams=plan.whole("num_streams"),
         planned_s=plan.real("duration"),
         local_host=local,
+        segment_bytes=start.whole("tcp_mss_default") or start.whole("tcp_mss"),
         to_server=to_server,
         from_server=from_server,
         intervals=tuple(_interval(each) for each in document.each("intervals")),

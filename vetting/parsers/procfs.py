@@ -131,6 +131,22 @@ def parse_net_dev(text: str) -> dict[str, NetCounters]:
     return found
 
 
+def parse_snmp(text: str) -> dict[str, int]:
+    """/proc/net/snmp: "Tcp.InCsumErrors" -> its count. Raises ParseError."""
+    found: dict[str, int] = {}
+    lines = text.splitlines()
+    for names, values in zip(lines[::2], lines[1::2], strict=False):
+        keys, numbers = names.split(), values.split()
+        if not keys or keys[:1] != numbers[:1] or len(keys) != len(numbers):
+            raise ParseError("/proc/net/snmp", "a line of values does not fit its line of names", values)
+        for key, number in zip(keys[1:], numbers[1:], strict=True):
+            if number.isdigit():  # MaxConn is -1: no limit
+                found[keys[0] + key] = whole("/proc/net/snmp", number, key)
+    if not found:
+        raise ParseError("/proc/net/snmp", "it has no counters", text)
+    return {key.replace(":", "."): number for key, number in found.items()}
+
+
 def parse_cpuinfo(text: str) -> tuple[CpuEntry, ...]:
     """/proc/cpuinfo, one entry a logical processor. Raises ParseError where there is none."""
     entries = []

@@ -1,7 +1,7 @@
 """iperf3 as a load: one call to the orchestrator's server, believed only for bytes that this kernel counted too.
 
-A server that is busy, dead or refuses is our trouble and never the host's; so is a client that hangs after the link was cut,
-which is why the deadline lies outside it.
+A server that is busy, dead or refuses is our trouble and never the host's: it is asked again, and one that died in the middle
+once more. So is a client that hangs after the link was cut, which is why the deadline lies outside it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,18 @@ LOOPBACK = "lo"
 # What iperf3 says when the test never began: somebody else is using the server, nobody serves, or the server was just
 # between two tests, when it closes its socket and resets whoever waits there.
 NOT_BEGUN = ("busy", "unable to connect", "control message", "refused", "timed out", "no route", "unreachable")
+# And when the server went away while the test ran: it was stopped or killed, and whoever keeps it starts it again.
+BROKEN_OFF = (
+    "socket has closed",
+    "reset by peer",
+    "server has terminated",
+    "unable to receive",
+    "unable to read",
+    "broken pipe",
+)
+SMALL_BLOCK = (
+    "16K"  # of a paced flow: blocks of the usual 128 KiB would leave as bursts that fill the queue of a slow port
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +68,24 @@ class Carried:
 
 
 async def carry(
-    deps: Deps, way: Way, *, seconds: float, parallel: int, mode: str, keep: str, tries: int = TRIES
+    deps: Deps,
+    way: Way,
+    *,
+    seconds: float,
+    parallel: int,
+    mode: str,
+    keep: str,
+    tries: int = TRIES,
+    pace_mb_s: float = 0.0,
 ) -> Carried:
-    """Sends for `seconds`. `mode`: "" to the server, "--reverse" from it, "--bidir" both. Tries again only what never began."""
+    """Sends for `seconds`. `mode`: "" to the server, "--reverse" from it, "--bidir" both. `pace_mb_s`: megabits per second of
+    each stream; 0: as fast as it goes. Tries again what never began, and once what the server broke off."""
     argv = ["iperf3", "-c", way.host, "-p", str(way.port), "-J", "-t", f"{seconds:g}", "-P", str(parallel)]
     interval_s = min(max(1, round(seconds / INTERVALS)), LONGEST_INTERVAL_S)
     argv += ["-i", str(interval_s), "--connect-timeout", str(CONNECT_MS), *((mode,) if mode else ()), *way.bind]
+    if pace_mb_s:
+        argv += ["-b", f"{pace_mb_s:g}M", "--fq-rate", f"{pace_mb_s:g}M", "-l", SMALL_BLOCK]
+    again = 1
     pause_s, carried = FIRST_PAUSE_S, Carried(verdict=Verdict.ERROR, reason="iperf3 was not run")
     for left in reversed(range(tries)):
         before = carried_bytes(deps, way.interface)
@@ -69,8 +93,12 @@ async def carry(
         carried = _judged(ran, seconds=seconds, parallel=parallel, mode=mode)
         if carried.verdict is Verdict.PASS and (why := _unseen(before, carried_bytes(deps, way.interface), carried)):
             return Carried(verdict=Verdict.ERROR, reason=why, told=carried.told, ran=ran)
-        if carried.verdict is Verdict.PASS or not left or not _never_began(carried):
+        if carried.verdict is Verdict.PASS or not left:
             return carried
+        if not _never_began(carried):
+            if not (again and _broken_off(carried)):
+                return carried
+            again -= 1
         deps.log(f"iperf3: {carried.reason}; next try in {pause_s:.0f} s", "warning")
         await deps.sleep(pause_s)
         pause_s *= 2
@@ -80,6 +108,11 @@ async def carry(
 def _never_began(carried: Carried) -> bool:
     told = carried.told
     return bool(told and not told.protocol and any(words in (told.error or "").lower() for words in NOT_BEGUN))
+
+
+def _broken_off(carried: Carried) -> bool:
+    told = carried.told
+    return bool(told and told.protocol and any(words in (told.error or "").lower() for words in BROKEN_OFF))
 
 
 def _judged(ran: ToolRun, *, seconds: float, parallel: int, mode: str) -> Carried:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from vetting.domain.errors import ToolMissing
 from vetting.parsers import ethtool
+from vetting.parsers.errors import ParseError
+from vetting.parsers.procfs import parse_snmp
 from vetting.stages.base import Deps
 from vetting.stages.probes.asking import Unread, ask
 
@@ -23,11 +25,16 @@ JUDGED = (
 )
 TOLD = ("rx_dropped", "tx_dropped", "rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 CARRIER = "carrier_changes"
+# Segments whose checksum did not hold, of the whole host: a card that spoils what it hands over counts nothing itself.
+CHECKSUMS = "tcp_bad_checksums"
 # Names differ from driver to driver; these words mean a frame that the wire, the plug or the transceiver spoiled.
 SPOILED = re.compile(r"crc|fcs|symbol_err|align|jabber|bad_sop|phy_.*err|illegal_byte|code_viol", re.IGNORECASE)
 HARMLESS = re.compile(
     r"fec_corrected|corrected_bits|lane\d*_corrected|discard|drop|no_buf|missed|csum_(ok|good|none)", re.IGNORECASE
 )
+# A broken packet of somebody else's may come by; frames that the wire spoils are many.
+CHECKSUM = re.compile(r"(csum|checksum)\w*(err|fail)|bad_checksum", re.IGNORECASE)
+STRAY = 10
 COUNTERS_TOLD = 64  # of a driver's own; some have thousands, one for each queue
 
 
@@ -66,12 +73,13 @@ async def counters_of(deps: Deps, name: str) -> dict[str, int]:
     """The kernel's counters of a card, and the driver's own for spoiled frames. What cannot be read is absent."""
     found = {each: _number(deps, SYSFS.format(name, each)) for each in (*JUDGED, *TOLD)}
     found[CARRIER] = _number(deps, f"/sys/class/net/{name}/{CARRIER}")
+    found[CHECKSUMS] = _bad_checksums(deps)
     counters = {each: value for each, value in found.items() if value is not None}
     try:
         own = await ask(deps, ("ethtool", "-S", name), ethtool.parse_counters)
     except (Unread, ToolMissing):
         own = {}  # many drivers keep none of their own: "no stats available"
-    spoiled = [each for each in own if SPOILED.search(each) and not HARMLESS.search(each)]
+    spoiled = [each for each in own if (SPOILED.search(each) or CHECKSUM.search(each)) and not HARMLESS.search(each)]
     return {**counters, **{f"ethtool.{each}": own[each] for each in spoiled[:COUNTERS_TOLD]}}
 
 
@@ -84,10 +92,17 @@ def errors_grown(before: Mapping[str, int], after: Mapping[str, int]) -> list[st
     grown = []
     # Some drivers count frames that the host was too slow for as receive errors as well.
     slow = sum(max(growth(each), 0) for each in ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors"))
-    for name in (*JUDGED, CARRIER, *(each for each in before if each.startswith("ethtool."))):
-        if growth(name) > (slow if name == "rx_errors" else 0):
+    for name in (*JUDGED, CARRIER, CHECKSUMS, *(each for each in before if each.startswith("ethtool."))):
+        if growth(name) > (slow if name == "rx_errors" else STRAY if CHECKSUM.search(name) else 0):
             grown.append(f"{name} grew by {growth(name)}")
     return grown
+
+
+def _bad_checksums(deps: Deps) -> int | None:
+    try:
+        return parse_snmp(deps.read("/proc/net/snmp")).get("Tcp.InCsumErrors")
+    except (OSError, ParseError):
+        return None
 
 
 def _number(deps: Deps, path: str) -> int | None:

@@ -138,7 +138,11 @@ def _tools(stage: str) -> tuple[ToolRecord, ...]:
             tool("stress-ng", "--vm", "1", "--verify", at=121.0, lasts=120.4),
         ),
         "Storage": (tool("/usr/bin/python3", "vetting", "surface"), tool("fio", "job", lasts=180)),
-        "Network": (tool("iperf3", lasts=60.1), tool("iperf3", "-R", at=61, lasts=60.1)),
+        "Network": (
+            tool("iperf3", lasts=60.1),
+            tool("iperf3", "-R", at=61, lasts=60.1),
+            tool("iperf3", "-b", "200M", at=122, lasts=5.1),
+        ),
         "Burn": (
             tool("stress-ng", "--cpu", "0", "--vm", "1", lasts=120.5),
             tool("iperf3", lasts=120),

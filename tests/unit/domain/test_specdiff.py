@@ -172,10 +172,14 @@ def test_a_scratch_disk_is_no_part_of_the_host() -> None:
     assert compare(ExpectedSpec(disks=(scratch,)), INVENTORY) == ()
 
 
-def test_a_neighbour_elsewhere_is_a_warning_and_an_unheard_one_unknown() -> None:
+def test_a_card_cabled_to_another_port_is_critical_and_an_unheard_neighbour_unknown() -> None:
     spec = ExpectedSpec(nics=(ExpectedNic(mac=MAC, neighbour="switch1 ge-0/0/1"),))
-    assert only(spec, found(nics=(replace(INVENTORY.nics[0], neighbour="switch2 ge-0/0/1"),))).severity is WARNING
+    row = only(spec, found(nics=(replace(INVENTORY.nics[0], neighbour="switch2 ge-0/0/1"),)))
+    assert row.severity is CRITICAL
+    assert "cabled to the wrong port: switch2 ge-0/0/1, expected switch1 ge-0/0/1" in row.text
     assert only(spec, found(nics=INVENTORY.nics[:1])).unknown
+    mild = replace(spec, severities={"nic.neighbour": "warning"})
+    assert only(mild, found(nics=(replace(INVENTORY.nics[0], neighbour="switch2 ge-0/0/1"),))).severity is WARNING
 
 
 def test_a_gpu_of_another_model_is_told() -> None:

@@ -53,6 +53,20 @@ def iperf(release: str, name: str, words: str = "iperf3", *, elapsed_s: float = 
     return Says(words, stdout=tool_text(release, f"iperf3/{name}"), elapsed_s=elapsed_s, **how)
 
 
+def paced(name: str, sent_again: int, *, mb_s: float = 200.0, **end: Any) -> str:
+    """What the recorded flow would have said had it been paced for two seconds over full-sized segments."""
+    row = json.loads(tool_text("debian12", f"iperf3/{name}"))
+    row["start"]["tcp_mss_default"] = 1448
+    sent = round(mb_s * 1e6 / 8 * 2)
+    row["end"]["sum_sent"].update(bytes=sent, bits_per_second=mb_s * 1e6, seconds=2.0, retransmits=sent_again, **end)
+    row["end"]["sum_received"].update(bytes=sent, bits_per_second=mb_s * 1e6, seconds=2.0)
+    return json.dumps(row)
+
+
+def gentle(words: str, name: str, sent_again: int = 1, *, times: int = 0, **how: Any) -> Says:
+    return Says(words, stdout=paced(name, sent_again, **how), elapsed_s=2.0, times=times)
+
+
 def world(
     release: str = "debian12",
     *,
@@ -65,6 +79,8 @@ def world(
 ) -> ScriptedDeps:
     script = [
         *tools,
+        gentle("iperf3 --reverse -b", "reverse"),
+        gentle("iperf3 -b", "forward"),
         iperf(release, "reverse", "iperf3 --reverse"),
         iperf(release, "forward"),
         Says("ip -j addr", stdout=tool_text(release, "ip/addr")),
@@ -88,9 +104,10 @@ async def test_a_card_at_its_speed_passes_in_both_directions(release: str) -> No
     assert outcome.verdict is Verdict.PASS, outcome.reason
     (cell,) = outcome.cells
     assert cell.component == COMPONENT
-    assert [(each.what, each.done, each.of) for each in cell.work] == [("to server", 2, 2), ("from server", 2, 2)]
-    assert {each.series for each in outcome.measurements} >= {"net.eth7.to_server", "net.eth7.from_server"}
-    assert all(argv[-4:] == ("-B", "192.0.2.7", "--bind-dev", "eth7") for argv in deps.argvs("iperf3"))
+    ways = ("to server", "from server", "to server, paced", "from server, paced")
+    assert [(each.what, each.done, each.of) for each in cell.work] == [(way, 2, 2) for way in ways]
+    assert {each.series for each in outcome.measurements} >= {"net.eth7.to_server", "net.eth7.from_server_lost"}
+    assert all(" -B 192.0.2.7 --bind-dev eth7" in " ".join(argv) for argv in deps.argvs("iperf3"))
     assert {each.name for each in outcome.counters} >= {"rx_errors", "carrier_changes"}
 
 
@@ -205,7 +222,7 @@ async def test_a_card_without_an_address_has_no_path_and_is_our_error() -> None:
         COMPONENT: Verdict.PASS,
         "nic:02:00:00:00:00:08": Verdict.ERROR,
     }
-    assert "no path" in outcome.reason
+    assert "no path" in outcome.reason and "untested under this card" in outcome.reason
 
 
 async def test_a_card_without_a_link_is_expected_only_when_the_spec_names_it() -> None:
@@ -231,19 +248,23 @@ async def test_a_server_that_is_busy_or_gone_is_asked_again_and_is_never_the_hos
     deps = world(release, tools=(iperf(release, name, elapsed_s=0.1),))
     outcome = await Network().run(deps)
     assert outcome.verdict is Verdict.ERROR
-    assert len(deps.argvs("iperf3")) == 8  # four tries each way
+    assert len(deps.argvs("iperf3")) == 8  # four tries each way, and nothing is paced of what was never carried
     once = world(release, tools=(iperf(release, name, elapsed_s=0.1, times=2),))
     assert (await Network().run(once)).verdict is Verdict.PASS
 
 
-async def test_a_server_that_dies_in_the_middle_is_our_error_and_not_tried_again() -> None:
-    reset = json.loads(tool_text("debian12", "iperf3/server-died"))
-    reset["error"] = json.loads(tool_text("debian12", "iperf3/closed-in-the-queue"))["error"]
-    for died in (iperf("debian12", "server-died"), Says("iperf3 -c", stdout=json.dumps(reset), exit_code=1)):
-        deps = world(tools=(died,))
-        outcome = await Network().run(deps)
-        assert outcome.verdict is Verdict.ERROR
-        assert len(deps.argvs("iperf3")) == 2
+@pytest.mark.parametrize("words", ["as recorded", "reset"])
+async def test_a_server_that_dies_in_the_middle_is_tried_once_more_and_is_our_error(words: str) -> None:
+    row = json.loads(tool_text("debian12", "iperf3/server-died"))
+    if words == "reset":
+        row["error"] = json.loads(tool_text("debian12", "iperf3/closed-in-the-queue"))["error"]
+    deps = world(tools=(Says("iperf3 -c", stdout=json.dumps(row), exit_code=1),))
+    outcome = await Network().run(deps)
+    assert outcome.verdict is Verdict.ERROR
+    assert len(deps.argvs("iperf3")) == 4
+    once = world(tools=(Says("iperf3 -c", stdout=json.dumps(row), exit_code=1, times=1),))
+    assert (await Network().run(once)).verdict is Verdict.PASS
+    assert any("next try" in text for _, text in once.logs)
 
 
 async def test_a_client_that_hangs_is_ended_from_outside() -> None:
@@ -270,7 +291,7 @@ Change = Callable[[dict[str, Any]], None]
 async def test_iperf3_is_believed_only_for_what_it_carried(change: Change, words: str) -> None:
     row = json.loads(tool_text("debian12", "iperf3/forward"))
     change(row)
-    outcome = await Network().run(world(tools=(Says(lambda argv: argv[0] == "iperf3" and "--reverse" not in argv,
+    outcome = await Network().run(world(tools=(Says(lambda argv: argv[0] == "iperf3" and not {"--reverse", "-b"} & {*argv},
                                                     stdout=json.dumps(row), elapsed_s=2.0),)))  # fmt: skip
     assert outcome.verdict is Verdict.ERROR
     assert words in outcome.reason
@@ -282,11 +303,112 @@ async def test_good_words_at_once_are_refused_because_no_time_went_by() -> None:
     assert "ended after 0.1 s" in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "way"), [("iperf3 -b", "forward", "to server"), ("iperf3 --reverse -b", "reverse", "from server")]
+)
+async def test_loss_at_a_gentle_pace_fails_the_card_and_names_the_direction(words: str, name: str, way: str) -> None:
+    def only_this(argv: tuple[str, ...]) -> bool:
+        return argv[0] == "iperf3" and "-b" in argv and ("--reverse" in argv) == ("--reverse" in words)
+
+    deps = world(tools=(Says(only_this, stdout=paced(name, 690), elapsed_s=2.0),))
+    outcome = await Network().run(deps)
+    assert outcome.verdict is Verdict.FAIL
+    assert f"{way}, paced: a flow of 200 Mb/s" in outcome.reason and "eth7" in outcome.reason
+    assert "lost 2.00%, 2.00%, 2.00% of its segments, limit 0.5%" in outcome.reason
+    assert len([argv for argv in deps.argvs("iperf3") if only_this(argv)]) == 3
+    other = "from server, paced" if way == "to server" else "to server, paced"
+    assert other not in outcome.reason
+
+
+async def test_loss_that_is_over_in_a_later_try_is_told_and_accuses_nobody() -> None:
+    lossy = Says(
+        lambda argv: "-b" in argv and "--reverse" not in argv, stdout=paced("forward", 690), elapsed_s=2.0, times=2
+    )
+    outcome = await Network().run(world(tools=(lossy,)))
+    assert outcome.verdict is Verdict.PASS
+    assert any("2.00% of the segments were lost at first" in each.text for each in outcome.findings)
+
+
+@pytest.mark.parametrize("sent_again", [0, 19, 172])
+async def test_a_stray_segment_is_no_loss(sent_again: int) -> None:
+    deps = world(tools=(Says(lambda argv: "-b" in argv, stdout=paced("forward", sent_again), elapsed_s=2.0),))
+    deps.tools.insert(0, gentle("iperf3 --reverse -b", "reverse"))
+    assert (await Network().run(deps)).verdict is Verdict.PASS
+    assert len(deps.argvs("iperf3")) == 4
+
+
+async def test_what_this_host_was_too_slow_to_take_in_is_no_loss_of_the_link() -> None:
+    def missed(now_s: float) -> str:
+        return f"{round(now_s * 400)}\n"
+
+    lossy = Says("iperf3 --reverse -b", stdout=paced("reverse", 690), elapsed_s=2.0)
+    outcome = await Network().run(world(tools=(lossy,), more={f"{STATISTICS}/rx_missed_errors": missed}))
+    assert outcome.verdict is Verdict.ERROR
+    assert "this host itself was too slow" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (paced("forward", 0, mb_s=0.5), "sent 86 segments, too few"),
+        (paced("forward", 0, mb_s=900), "asked for 200 Mb/s and sent 900 Mb/s"),
+        (paced("forward", 0).replace('"retransmits": 0', '"again": 0'), "does not tell how many segments"),
+    ],
+)
+async def test_a_pace_that_proves_nothing_is_our_error(said: str, words: str) -> None:
+    lossy = Says(lambda argv: "-b" in argv and "--reverse" not in argv, stdout=said, elapsed_s=2.0)
+    outcome = await Network().run(world(tools=(lossy,)))
+    assert outcome.verdict is Verdict.ERROR
+    assert words in outcome.reason
+
+
+async def test_the_pace_is_a_fraction_of_what_the_link_just_carried() -> None:
+    deps = world()
+    await Network().run(deps)
+    assert {argv[argv.index("-b") + 1] for argv in deps.argvs("iperf3") if "-b" in argv} == {"200M"}
+    slow = world(tools=(gentle("iperf3 --reverse -b", "reverse", mb_s=15), gentle("iperf3 -b", "forward", mb_s=15),
+                        gentle("iperf3 --reverse", "reverse", mb_s=100), gentle("iperf3", "forward", mb_s=100)),
+                 pins=(ExpectedNic(mac=MAC, floor_mb_s=90),))  # fmt: skip
+    assert (await Network().run(slow)).verdict is Verdict.PASS
+    assert {argv[argv.index("-b") + 1] for argv in slow.argvs("iperf3") if "-b" in argv} == {"15M"}
+
+
+async def test_segments_with_a_wrong_checksum_fail_the_card() -> None:
+    def snmp(bad: int) -> str:
+        return f"Tcp: InSegs MaxConn InCsumErrors\nTcp: 9 -1 {bad}\n"
+
+    spoiled = await Network().run(world(more={"/proc/net/snmp": [snmp(3), snmp(14)]}))
+    assert (spoiled.verdict, "tcp_bad_checksums grew by 11" in spoiled.reason) == (Verdict.FAIL, True)
+    stray = await Network().run(world(more={"/proc/net/snmp": [snmp(3), snmp(13)]}))
+    assert stray.verdict is Verdict.PASS
+
+
+async def test_a_card_that_the_spec_leaves_out_is_skipped_in_its_words() -> None:
+    other = FoundNic(name="eth8", mac="02:00:00:00:00:08", link=True)
+    pins = (ExpectedNic(mac="02-00-00-00-00-08", untested="carries tagged traffic alone"),)
+    deps = world(nics=(NIC, other), pins=pins)
+    outcome = await Network().run(deps)
+    assert outcome.verdict is Verdict.PASS
+    assert {each.component: each.verdict for each in outcome.cells}["nic:02:00:00:00:00:08"] is Verdict.SKIP
+    assert any("carries tagged traffic alone" in each.reason for each in outcome.cells)
+    assert Network().planned_s(deps.job) == Network().planned_s(world().job)
+
+
+async def test_a_spec_that_leaves_out_every_card_has_nothing_measured() -> None:
+    outcome = await Network().run(world(pins=(ExpectedNic(mac=MAC, untested="why not"),)))
+    assert outcome.verdict is Verdict.ERROR
+    assert "nothing was measured" in outcome.reason and "why not" in outcome.reason
+
+
 async def test_segments_sent_again_and_again_are_told_and_accuse_nobody() -> None:
     for retransmits, told in ((100, False), (7000, True), (70_000, True)):
         row = json.loads(tool_text("debian12", "iperf3/forward"))
         row["end"]["sum_sent"]["retransmits"] = retransmits
-        said = Says(lambda argv: argv[0] == "iperf3" and "--reverse" not in argv, stdout=json.dumps(row), elapsed_s=2.0)
+        said = Says(
+            lambda argv: argv[0] == "iperf3" and not {"--reverse", "-b"} & {*argv},
+            stdout=json.dumps(row),
+            elapsed_s=2.0,
+        )
         outcome = await Network().run(world(tools=(said,)))
         assert outcome.verdict is Verdict.PASS
         assert bool(outcome.findings) is told

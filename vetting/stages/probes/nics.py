@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vetting.domain.errors import ToolMissing
-from vetting.domain.inventory import FoundNic
-from vetting.domain.naming import is_bmc_link, mac_of
+from vetting.domain.inventory import SEVERAL, FoundNic
+from vetting.domain.naming import is_bmc_link, known, mac_of
 from vetting.parsers import ethtool, ip, lldp
 from vetting.parsers.errors import bounded
 from vetting.parsers.ethtool import Driver, Link
@@ -17,6 +17,8 @@ from vetting.stages.probes.asking import Unanswered, Unread, ask, ask_if_there, 
 
 NET = "/sys/class/net"
 ETHTOOL_LIMIT_S = 30.0
+HEARD_BY_S = 65.0  # twice the usual pause between two words of a switch (IEEE 802.1AB: 30 s)
+LOOK_S = 5.0
 
 
 async def interfaces(deps: Deps) -> tuple[Interface, ...]:
@@ -52,7 +54,7 @@ def is_card(deps: Deps, one: Interface) -> bool:
 async def nics(deps: Deps, missing: Unanswered) -> tuple[FoundNic, ...]:
     """Every interface, cards marked as physical. Raises ToolMissing and Unread for want of `ip` alone."""
     seen = await interfaces(deps)
-    near = await _neighbours(deps, missing)
+    near = await _neighbours(deps, seen, missing)
     cards = [one for one in seen if is_card(deps, one)]
     answers = await asyncio.gather(*(_asked(deps, one, missing) for one in cards))
     told = {one.name: answer for one, answer in zip(cards, answers, strict=True)}
@@ -77,10 +79,34 @@ async def _asked(deps: Deps, one: Interface, missing: Unanswered) -> tuple[Link 
     return link, driver
 
 
-async def _neighbours(deps: Deps, missing: Unanswered) -> dict[str, str]:
-    """Interface -> neighbour as LLDP tells; a host without a running lldpd has heard nobody."""
-    heard = await ask_if_there(deps, ["lldpcli", "-f", "json", "show", "neighbors"], lldp.parse, missing, limit_s=30)
-    return {each.interface: bounded(each.text) for each in heard or ()}
+async def _neighbours(deps: Deps, seen: Iterable[Interface], missing: Unanswered) -> dict[str, str]:
+    """Interface -> neighbour as LLDP tells; a host without a running lldpd has heard nobody.
+
+    Switches speak every 30 s, and this host may have started a moment ago: a neighbour that the spec names is waited for.
+    """
+    pinned = {mac_of(nic.mac): known(nic.neighbour) for nic in deps.job.expected.nics if nic.neighbour}
+    wanted = {
+        one.name: pinned[mac_of(one.permanent_mac or one.mac or "")]
+        for one in seen
+        if one.carrier and mac_of(one.permanent_mac or one.mac or "") in pinned
+    }
+    until_s = deps.monotonic() + HEARD_BY_S
+    while True:
+        heard = await ask_if_there(
+            deps, ["lldpcli", "-f", "json", "show", "neighbors"], lldp.parse, missing, limit_s=30
+        )
+        texts: dict[str, list[str]] = {}
+        for each in heard or ():
+            texts.setdefault(each.interface, []).append(bounded(each.text))
+        if heard is None or not wanted.keys() - texts.keys() or not deps.monotonic() < until_s:
+            return {name: _which(found, wanted.get(name, "")) for name, found in texts.items()}
+        await deps.sleep(LOOK_S)
+
+
+def _which(found: list[str], wanted: str) -> str:
+    """A hub or a switch that hands LLDP on lets several be heard at one port: the expected one is among them, or all are told."""
+    expected = [text for text in found if known(text) == wanted]
+    return expected[0] if expected else SEVERAL.join(sorted(set(found)))
 
 
 def _found(deps: Deps, one: Interface, neighbour: str, told: tuple[Link | None, Driver | None] | None) -> FoundNic:
