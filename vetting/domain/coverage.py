@@ -181,9 +181,9 @@ def tools_shown(stage: str, outcome: Outcome, profile: Profile) -> Iterator[str]
     """What the programs that a pass rests on do not show, in words."""
     if stage in ANY_TOOL and not outcome.tools:
         yield "no program was run, so nothing was looked at"
-    passed = {kind_of(cell.component) for cell in outcome.cells if cell.verdict is Verdict.PASS}
-    if all(cell.component == LOOPBACK for cell in outcome.cells):
-        passed -= {"nic"}  # loopback is no card, and has no wire that could lose anything
+    # Loopback is no card, and has no wire that could lose anything.
+    cells = (cell for cell in outcome.cells if cell.verdict is Verdict.PASS and cell.component != LOOPBACK)
+    passed = {kind_of(cell.component) for cell in cells}
     for floor in TOOLS:
         if floor.stage != stage or (floor.for_kind and floor.for_kind not in passed):
             continue

@@ -142,3 +142,12 @@ def test_every_recorded_drive_can_be_adopted_and_is_then_expected(corpus: Path, 
     assert compare(adopted, found) == ()
     assert hostfile.read(hostfile.write(adopted)) == adopted
     assert changes(adopted, hostfile.read(hostfile.write(adopted))) == ()
+
+
+def test_a_switch_port_is_pinned_where_one_was_heard_and_left_alone_where_several_were() -> None:
+    first, *others = FOUND.nics
+    one = adopt(replace(FOUND, nics=(replace(first, neighbour="sw1 Eth1/9"), *others)), ExpectedSpec())
+    assert one.spec.nics[0].neighbour == "sw1 Eth1/9"
+    several = replace(FOUND, nics=(replace(first, neighbour="pve-01 eno1 and also pve-02 eno1"), *others))
+    assert adopt(several, ExpectedSpec()).spec.nics[0].neighbour == ""
+    assert adopt(several, one.spec).spec.nics[0].neighbour == "sw1 Eth1/9"

@@ -263,7 +263,7 @@ def test_one_direction_of_a_link_is_not_both() -> None:
     ("component", "work"),
     [
         ("cpu", Work(what="cpus", done=2, of=2, unit="cpus")),
-        ("memory", Work(what="MiB tested", done=256, of=256, unit="MiB")),
+        ("memory", Work(what="MiB tested by stress-ng", done=256, of=256, unit="MiB")),
     ],
 )
 def test_a_part_that_is_called_the_whole_is_not_believed(component: str, work: Work) -> None:
@@ -530,6 +530,30 @@ def test_on_loopback_a_card_may_be_skipped_and_the_loopback_may_not() -> None:
     outcome = healthy.outcome("Network").but(cells=cells)
     assert judged("Network", outcome=outcome, plan=plan) == ()
     ours(judged("Network", outcome=changed(outcome, LOOPBACK, verdict=Verdict.SKIP), plan=plan), LOOPBACK)
+
+
+def test_a_card_that_was_never_loaded_at_a_steady_pace_is_not_believed_and_loopback_needs_none() -> None:
+    outcome = healthy.outcome("Network")
+    hasty = outcome.but(tools=tuple(one for one in outcome.tools if "-b" not in one.argv))
+    ours(judged("Network", outcome=hasty), "no run of iperf3 at a steady pace")
+    only_paced = outcome.but(tools=tuple(one for one in outcome.tools if "-b" in one.argv))
+    ours(judged("Network", outcome=only_paced), "no run of iperf3 is among")
+    both = (Work(what="sent", done=9, of=9, unit="Mb/s"), Work(what="received", done=9, of=9, unit="Mb/s"))
+    plan = replace(healthy.plan("Network"), loopback=True, components=(LOOPBACK,))
+    alone = hasty.but(cells=(Cell(component=LOOPBACK, verdict=Verdict.PASS, work=both),))
+    assert judged("Network", outcome=alone, plan=plan) == ()
+
+
+def test_a_card_may_be_skipped_where_the_spec_leaves_it_out_and_nowhere_else() -> None:
+    second = "02:00:00:00:00:0A"
+    left = Cell(component=f"nic:{second.lower()}", verdict=Verdict.SKIP, reason="left out by the host's spec: a trunk")
+    outcome = healthy.outcome("Network")
+    outcome = outcome.but(cells=(*outcome.cells, left))
+    plan = healthy.plan("Network")
+    assert judged("Network", outcome=outcome, plan=replace(plan, left_out=(second,))) == ()
+    ours(judged("Network", outcome=outcome, plan=plan), "may not be skipped: a card with a link has to be tested")
+    nothing = outcome.but(cells=(left,), verdict=Verdict.SKIP, reason="all left out")
+    ours(judged("Network", outcome=nothing, plan=replace(plan, left_out=(second,))), "Network may not be skipped")
 
 
 def test_psu_without_telemetry_passes_as_not_observable() -> None:

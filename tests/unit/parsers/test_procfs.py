@@ -97,6 +97,7 @@ def test_arrays_that_are_assembled() -> None:
         procfs.parse_meminfo,
         procfs.parse_counters,
         procfs.parse_net_dev,
+        procfs.parse_snmp,
         procfs.parse_cpuinfo,
         procfs.parse_swaps,
         procfs.parse_mdstat,
@@ -115,8 +116,16 @@ def test_a_file_that_is_not_what_it_should_be_is_an_error(parse: Callable[[str],
         (procfs.parse_diskstats, "8 0 sda 1 2 3\n"),
         (procfs.parse_diskstats, "8 0 sda a b c d e f g h i j k\n"),
         (procfs.parse_net_dev, NET + "x: 1 2 3\n"),
+        (procfs.parse_snmp, "Tcp: InSegs InErrs\nTcp: 1\n"),
+        (procfs.parse_snmp, "Tcp: InSegs InErrs\nUdp: 1 2\n"),
     ],
 )
 def test_a_line_that_is_cut_is_an_error(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(ParseError):
         parse(text)
+
+
+def test_counters_of_a_protocol_are_named_by_it() -> None:
+    """Constructed; MaxConn is -1 where there is no limit."""
+    text = "Ip: Forwarding\nIp: 2\nTcp: MaxConn InSegs InCsumErrors\nTcp: -1 7 3\n"
+    assert procfs.parse_snmp(text) == {"Ip.Forwarding": 2, "Tcp.InSegs": 7, "Tcp.InCsumErrors": 3}

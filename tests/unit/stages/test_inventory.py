@@ -15,6 +15,7 @@ from tests.fakes.metal import AMD, ASPEED, HBA, NVIDIA, files, ip_link, pci
 from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
 from tests.fakes.stage_world import RELEASES, tool_text
 from vetting.domain.errors import ToolMissing
+from vetting.domain.hostspec import ExpectedNic, ExpectedSpec
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Outcome, Verdict
 from vetting.stages.inventory import InventoryStage
@@ -289,3 +290,38 @@ async def test_hostile_words_of_a_drive_stay_on_one_line() -> None:
     found = await inventory_of(metal.tools(TABLES, smartctl=says("smartctl -i /dev/sda", evil)))
     assert len(found.disks[0].model) <= 200
     assert found.disks[0].model.isprintable()
+
+
+def heard(*neighbours: str) -> str:
+    """What lldpcli says where these were heard at eno1, each "switch port"."""
+    rows = [{"eno1": {"via": "LLDP", "chassis": {one.split()[0]: {"id": {"type": "mac", "value": one}}},
+                      "port": {"id": {"type": "ifname", "value": one.split()[1]}}}} for one in neighbours]  # fmt: skip
+    return json.dumps({"lldp": {"interface": rows} if rows else {}})
+
+
+async def neighbour_at_eno1(pinned: str, *said: Says) -> tuple[str, float]:
+    """What Inventory writes down of that card, and how long it took to hear it."""
+    tools = [*said, *metal.tools(TABLES, "lldpcli")]
+    spec = ExpectedSpec(nics=(ExpectedNic(mac="AC-1F-6B-00-00-01", neighbour=pinned),))
+    deps = ScriptedDeps(job(expected=spec), tools, files())
+    began_s = deps.monotonic()
+    outcome = await InventoryStage().run(deps)
+    found = msgspec.convert(outcome.data["inventory"], Inventory)
+    return next(nic.neighbour for nic in found.nics if nic.name == "eno1"), deps.monotonic() - began_s
+
+
+async def test_a_neighbour_that_the_spec_names_is_waited_for_until_its_switch_has_spoken() -> None:
+    silent = Says("lldpcli", stdout=heard(), times=3)
+    assert (await neighbour_at_eno1("sw1 Eth1/7", silent, Says("lldpcli", stdout=heard("sw1 Eth1/7"))))[
+        0
+    ] == "sw1 Eth1/7"
+    never, took_s = await neighbour_at_eno1("sw1 Eth1/7", Says("lldpcli", stdout=heard()))
+    assert (never, 60 < took_s < 90) == ("", True)
+    unasked, took_s = await neighbour_at_eno1("", Says("lldpcli", stdout=heard()))
+    assert (unasked, took_s < 5) == ("", True)
+
+
+async def test_of_several_neighbours_at_one_port_the_expected_one_counts() -> None:
+    both = Says("lldpcli", stdout=heard("sw2 Eth4", "sw1 Eth1/7"))
+    assert (await neighbour_at_eno1("SW1 eth1/7", both))[0] == "sw1 Eth1/7"
+    assert (await neighbour_at_eno1("sw3 Eth9", both))[0] == "sw1 Eth1/7 and also sw2 Eth4"
