@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.campaign.bench import Bench
 
-SCRIPTS = Path(__file__).parent / "guest"
+SCRIPTS = Path(__file__).parent / "in_guest"
 POKE = "/usr/local/lib/poke.py"
 AER = "/usr/local/lib/aer.py"
 

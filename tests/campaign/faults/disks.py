@@ -183,7 +183,8 @@ FAULTS = (
             name="disk-20tb",
             more=(
                 "-blockdev", "driver=qcow2,node-name=huge0,file.driver=file,file.filename={folder}/huge.qcow2",
-                "-blockdev", f"driver=blkdebug,node-name=huge,image=huge0,{LAST_WRITE_FAILS}",
+                "-blockdev", f"driver=blkdebug,node-name=huge1,image=huge0,{LAST_WRITE_FAILS}",
+                "-blockdev", "driver=raw,node-name=huge,file=huge1",
                 "-device", "ide-hd,bus=ide.5,drive=huge,serial=HUGE-1,werror=report,rerror=report",
             ),
         ),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # IA32_MCi_STATUS: valid, enabled, with an address; a corrected error in a memory controller's channel 0 (Intel SDM 3B, 17.9).
 CORRECTED = "0x9c00004000010090"
-# The same uncorrected, seen by the patrol scrubber: software may recover by giving the page up (SRAO, action optional).
-SCRUBBED = "0xbd000000000000c0"
+# The same uncorrected, for which this kind of processor tells the kernel of no way to go on: it panics.
+FATAL = "0xbd000000000000c0"
 STORM = 24
 MODULE = "type=17,loc_pfx=DIMM_A1,bank=A,manufacturer=Maker,serial={serial},part=PART-1"
 
@@ -51,9 +51,8 @@ async def correct_many(bench: Bench) -> None:
     )
 
 
-async def scrub(bench: Bench) -> None:
-    frame = (await bench.guest(f"python3 {POKE} frame", limit_s=200)).strip()
-    await monitor(bench, f"mce 0 9 {SCRUBBED} 0x5 {int(frame, 16) * 4096:#x} 0x8c")
+async def die(bench: Bench) -> None:
+    await monitor(bench, f"mce 0 9 {FATAL} 0x5 0x22345000 0x8c")
 
 
 async def eat_memory(bench: Bench) -> None:
@@ -69,9 +68,10 @@ FAULTS = (
         expect=Caught(stage="CPUStress", component="memory", words="memory failure|corrupt|hardware memory"),
     ),
     Fault(
-        name="memory-scrubbed", row="memory-uncorrectable", title="The patrol scrubber finds an uncorrectable error in the tested memory",
-        hardware=host("memory-scrubbed"), files=POKES, at="CPUStress", inject=scrub,
-        expect=Caught(stage="CPUStress", component="memory|cpu", words="memory failure|corrupt|machine check|uncorrected"),
+        name="mce-fatal", row="memory-uncorrectable", title="A machine check from which the kernel cannot go on",
+        hardware=Hardware(name="mce-fatal", cpus=2, disks=(Disk(serial="D-mce-fatal"),), crash_store=True),
+        at="CPUStress", inject=die, delay_s=3,
+        expect=Caught(stage="CPUStress", component="", words="(rebooted unexpectedly|lost) during CPUStress"),
     ),
     Fault(
         name="memory-flips", row="memory-flips", title="Bits flip in the memory under test",
