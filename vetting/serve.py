@@ -32,6 +32,7 @@ from vetting.orchestrator import keys
 from vetting.orchestrator.accounts import Accounts
 from vetting.orchestrator.arrivals import Arrivals
 from vetting.orchestrator.bus import Bus
+from vetting.orchestrator.carrying import Carrying
 from vetting.orchestrator.desk import Desk
 from vetting.orchestrator.dispatcher import Dispatcher
 from vetting.orchestrator.files import Files
@@ -126,6 +127,7 @@ async def put_together(
     desk = Desk(
         progress=progress,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
+        carrying=Carrying(store=store, clock=clock, room=room),
         people=people,
         accounts=accounts,
         views=Views(store=store, clock=clock, reporting=reporting),

@@ -17,6 +17,7 @@ from vetting.domain.image import LiveImage
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Finding, Outcome
 from vetting.domain.profiles import Profile
+from vetting.domain.repair import Repair
 from vetting.domain.thresholds import Threshold
 
 PROTOCOL = 1
@@ -226,6 +227,33 @@ class ArtifactReply(Message, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class Checkpoint(Message, frozen=True, kw_only=True):
+    """Where the surface test of one disk stands, made durable on the host before: for the boot after a power cut."""
+
+    boot_id: str
+    stage: str
+    attempt: int
+    component: str  # as cells name it: disk:SERIAL
+    seq: int  # grows over all sessions of one scan; an older one takes no newer one's place
+    heads_sha256: str  # of the artifact with the disk's ends as they were before the first write
+    text: str  # as the surface program wrote it, with a checksum of its own
+
+
+class CheckpointKept(Message, frozen=True, kw_only=True):
+    seq: int  # of the one that is kept now
+
+
+class CheckpointGiven(Message, frozen=True, kw_only=True):
+    """What an earlier boot handed over for one component; empty text: nothing that could be gone on from."""
+
+    attempt: int = 0
+    seq: int = 0
+    heads_sha256: str = ""
+    heads: str = ""  # name of the artifact
+    text: str = ""
+    why_not: str = ""
+
+
 # --- reporter -----------------------------------------------------------------------------------------------------
 
 
@@ -371,6 +399,7 @@ class StartRun(Message, frozen=True, kw_only=True):
         str, ...
     ] = ()  # what the person saw and confirmed; must equal the disks that would be written
     cut_power: bool = False  # start_by=power: a host that is on loses its power, whatever runs there
+    repair: Repair | None = None  # what was replaced: the run proves it, tests it harder, and repeats what failed before
 
 
 class UnknownHostView(Message, frozen=True, kw_only=True):
@@ -438,6 +467,7 @@ class RunView(Message, frozen=True, kw_only=True):
     held_at: tuple[str, ...] = ()  # addresses of a held host
     image: str = ""  # version of the live image that it was claimed from; empty outside
     enterable: bool = False  # its door is open: `vetting run ssh`
+    repair: tuple[str, ...] = ()  # of a run after a repair, in words: what was replaced and proved, and how sure that is
 
 
 class ArtifactView(Message, frozen=True, kw_only=True):
@@ -459,6 +489,7 @@ class RunStarted(Message, frozen=True, kw_only=True):
     run_id: int
     state: str
     ticket: str = ""
+    notes: tuple[str, ...] = ()  # what whoever started it should know
 
 
 class Because(Message, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vetting import proc
 from vetting.domain.outcome import ArtifactRef, Finding, ToolRun
-from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
+from vetting.stages.base import CARRY_LIMIT_S, UPLOAD_LIMIT_S, Checkpoint, Job, LineSink, NotTaken
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -46,6 +46,8 @@ class PlainDeps:
         self.artifacts: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
         self.takes_no_upload = ""  # why the orchestrator takes nothing
+        self.checkpoints: dict[str, Checkpoint] = {}  # what was carried away, or an earlier boot had
+        self.no_checkpoint = ""  # why the orchestrator gives none back
 
     def argvs(self, tool: str) -> list[tuple[str, ...]]:
         return [ran.argv for ran in self.ran if ran.argv[0].rpartition("/")[2] == tool]
@@ -122,3 +124,13 @@ class PlainDeps:
         data = self.uploads[name] = Path(path).read_bytes()
         checksum = hashlib.sha256(data).hexdigest()
         return ArtifactRef(name=name, media_type=media_type, sha256=checksum, size_bytes=len(data))
+
+    async def carry(self, checkpoint: Checkpoint, *, limit_s: float = CARRY_LIMIT_S) -> None:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        self.checkpoints[checkpoint.component] = checkpoint
+
+    async def carried(self, component: str, *, limit_s: float = UPLOAD_LIMIT_S) -> tuple[Checkpoint | None, str]:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        return (None, self.no_checkpoint) if self.no_checkpoint else (self.checkpoints.get(component), "")

@@ -27,7 +27,7 @@ from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.outcome import ArtifactRef, Finding, ToolRun
 from vetting.domain.profiles import TASTE
-from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
+from vetting.stages.base import CARRY_LIMIT_S, UPLOAD_LIMIT_S, Checkpoint, Job, LineSink, NotTaken
 
 Text = str | BaseException | Sequence[str] | Callable[[float], str]
 """A file's content: a text, an error to raise, successive texts (the last one stays), or a function of the time."""
@@ -123,6 +123,8 @@ class ScriptedDeps:
         self.artifacts: dict[str, bytes] = {}
         self.uploads: dict[str, str] = {}  # name -> the path that was handed over
         self.takes_no_upload = ""  # why the orchestrator takes nothing
+        self.checkpoints: dict[str, Checkpoint] = {}  # what was carried away, or an earlier boot had
+        self.no_checkpoint = ""  # why the orchestrator gives none back
         self.evidence: list[ToolRun] = []
         self._reads: dict[str, int] = {}
         self._clock = _JumpingClock(start_s)
@@ -235,6 +237,16 @@ class ScriptedDeps:
             raise NotTaken(self.takes_no_upload)
         self.uploads[name] = path
         return ArtifactRef(name=name, media_type=media_type, sha256="00" * 32, size_bytes=8388900)
+
+    async def carry(self, checkpoint: Checkpoint, *, limit_s: float = CARRY_LIMIT_S) -> None:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        self.checkpoints[checkpoint.component] = checkpoint
+
+    async def carried(self, component: str, *, limit_s: float = UPLOAD_LIMIT_S) -> tuple[Checkpoint | None, str]:
+        if self.takes_no_upload:
+            raise NotTaken(self.takes_no_upload)
+        return (None, self.no_checkpoint) if self.no_checkpoint else (self.checkpoints.get(component), "")
 
     # --- the script -----------------------------------------------------------------------------------------------
 

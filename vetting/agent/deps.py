@@ -17,6 +17,7 @@ from pathlib import Path
 from vetting import __version__, proc, wire
 from vetting.agent import evidence
 from vetting.agent.activity import Activity
+from vetting.agent.carrier import Carrier
 from vetting.agent.cgroup import StageGroup
 from vetting.agent.evidence import Further, cut, file_name, record_of, whole_output
 from vetting.agent.leftovers import COULD_NOT, MARK, joiner
@@ -25,7 +26,7 @@ from vetting.agent.sensors import Mux
 from vetting.clock import Clock
 from vetting.domain.errors import Refusal
 from vetting.domain.outcome import ArtifactRef, Finding, ToolRecord, ToolRun
-from vetting.stages.base import UPLOAD_LIMIT_S, Job, LineSink, NotTaken
+from vetting.stages.base import CARRY_LIMIT_S, UPLOAD_LIMIT_S, Checkpoint, Job, LineSink, NotTaken
 
 PACKAGE = str(Path(__file__).resolve().parents[2])  # the folder (or archive) that holds `vetting`
 OUTPUT_BYTES = (
@@ -99,6 +100,7 @@ class AgentDeps:
     folder: Path
     lasting_folder: Path
     take: Take
+    carrier: Carrier
     sessions: Path
     mark: str
     root: Path
@@ -225,10 +227,16 @@ class AgentDeps:
         (self.folder / "sent" / free).touch()
         return ref
 
+    async def carry(self, checkpoint: Checkpoint, *, limit_s: float = CARRY_LIMIT_S) -> None:
+        await self.carrier.away(checkpoint, limit_s=limit_s)
+
+    async def carried(self, component: str, *, limit_s: float = UPLOAD_LIMIT_S) -> tuple[Checkpoint | None, str]:
+        return await self.carrier.back(component, limit_s=limit_s)
+
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _under_root(self, path: str) -> Path:
-        if path.startswith(str(self.folder)):
+        if path.startswith((str(self.folder), str(self.lasting_folder))):
             return Path(path)
         return self.root / path.lstrip("/")
 

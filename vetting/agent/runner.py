@@ -16,7 +16,9 @@ from pathlib import Path
 from vetting import proc, wire
 from vetting.agent import ambient, cgroup, leftovers
 from vetting.agent.activity import Activity
+from vetting.agent.around import Around
 from vetting.agent.blame import component
+from vetting.agent.carrier import Carrier
 from vetting.agent.delivery import ARTIFACT
 from vetting.agent.deps import AgentDeps, JoinFailed, Versions
 from vetting.agent.eventlog import EventLog, grown
@@ -62,6 +64,7 @@ class Runner:
     versions: Versions = field(default_factory=Versions)
     _kernel_findings: list[Finding] = field(default_factory=list)
     _job: Job | None = None
+    _around: Around | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _why_stop: str = ""
 
@@ -98,14 +101,14 @@ class Runner:
         before = await asyncio.to_thread(ambient.snapshot, self.root)
         started_s = self.clock.monotonic()
         try:
-            outcome = await self._attempt(name, deps)
+            outcome = await self._beside().watched(name, job, lambda: self._attempt(name, deps))
         finally:
             ooms = group.oom_kills() if group else None
             await asyncio.shield(self._clear(group))
         ended_s = self.clock.monotonic()
         self.kernel.poll()
         after = await asyncio.to_thread(ambient.snapshot, self.root)
-        counters = ambient.counters(before, after)
+        counters = self._beside().named(ambient.counters(before, after))
         for cpu, times in sorted(self.kernel.corrected.items()):
             checks = Counter(component=f"cpu:{cpu}", name="corrected_checks", before=0.0, after=float(times))
             counters = (*counters, checks)
@@ -131,6 +134,10 @@ class Runner:
         return Attempted(whole, folder / "evidence")
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _beside(self) -> Around:
+        self._around = self._around or Around(self.root, self.clock)
+        return self._around
 
     async def _attempt(self, name: str, deps: AgentDeps) -> Outcome:
         """The stage's own conclusion, or what became of it."""
@@ -188,6 +195,7 @@ class Runner:
             folder=folder,
             lasting_folder=self.shelf.lasting_folder(job.run_id, file_name(name)),
             take=take,
+            carrier=Carrier(client=self.client, logs=self.logs, boot_id=self.kept.boot_id, stage=name, attempt=attempt),
             sessions=self.shelf.sessions,
             mark=self.kept.mark,
             root=self.root,

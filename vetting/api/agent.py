@@ -58,6 +58,14 @@ async def artifact(desk: Desk, call: Call, message: None) -> wire.ArtifactReply:
     )
 
 
+async def checkpoint(desk: Desk, call: Call, message: wire.Checkpoint) -> wire.CheckpointKept:
+    return await desk.carrying.keep(call.caller.run_id, message)
+
+
+async def carried(desk: Desk, call: Call, message: None) -> wire.CheckpointGiven:
+    return await desk.carrying.give(call.caller.run_id, call.query.get("component", ""))
+
+
 def check_protocol(theirs: int) -> None:
     if theirs != wire.PROTOCOL:
         raise ProtocolMismatch(
@@ -104,5 +112,13 @@ ROUTES = (
             "stage": "name of the stage", "attempt": "number of the attempt", "name": "what the agent calls the file",
             "sha256": "hex checksum of the body", "media_type": "of the body",
         },
+    ),
+    Route(
+        method="POST", path="/api/agent/checkpoint", auth=Auth.RUN, does="Keep where the surface test of a disk stands.",
+        handle=checkpoint, takes=wire.Checkpoint, gives=wire.CheckpointKept, max_bytes=256 * KIB, refusals=(409, 503),
+    ),
+    Route(
+        method="GET", path="/api/agent/checkpoint", auth=Auth.RUN, does="Ask where an earlier boot left the test of a disk.",
+        handle=carried, gives=wire.CheckpointGiven, query={"component": "the disk, as cells name it"},
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vetting.orchestrator.accounts import Accounts
+from vetting.orchestrator.carrying import Carrying
 from vetting.orchestrator.files import Files
 from vetting.orchestrator.holding import Doors
 from vetting.orchestrator.intake import Intake
@@ -20,6 +21,7 @@ from vetting.orchestrator.views import Views
 class Desk:
     progress: Progress  # changes runs
     intake: Intake  # takes in samples, log lines and artifacts
+    carrying: Carrying  # keeps where long work stands, for the boot after a power cut
     people: People  # hosts, tokens, audit
     accounts: Accounts  # who signs in, with a browser
     views: Views  # reads

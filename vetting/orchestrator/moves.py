@@ -22,7 +22,7 @@ from vetting.domain.states import CLOSED, STAGE_OF, Event, RunState, next_state
 from vetting.orchestrator import planning
 from vetting.orchestrator.witness import Witnesses
 from vetting.stages.base import Job, Stage
-from vetting.store import attempts, findings, logs, outbox, runs
+from vetting.store import attempts, checkpoints, findings, logs, outbox, runs
 from vetting.store.rows import AttemptRow, RunRow
 
 EVENTS_TOLD = {  # what people are notified of, by the state that a run comes to
@@ -67,6 +67,8 @@ class Turn:
             changes.update(NO_KEY)  # the key dies with its hold; a later one gets a new pair
         if not runs.move(run.id, run.state, to, **changes):
             raise Conflict(f"run {run.id} was moved by somebody else at the same moment; look again", run=run.id)
+        if to in CLOSED:
+            checkpoints.forget(run.id)
         runs.add_transition(run.id, at=self.at, from_state=run.state, event=str(event), to_state=to, who=who, why=why)
         self.say("run.moved", run.id, state=str(to), event=str(event), why=why)
         if told := EVENTS_TOLD.get(to):

@@ -7,13 +7,13 @@ from hashlib import sha256
 from vetting import wire
 from vetting.domain.outcome import Outcome, Severity, Verdict
 from vetting.domain.states import CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, STAGE_OF, Event, RunState
-from vetting.orchestrator import judging
+from vetting.orchestrator import judging, repairs
 from vetting.orchestrator.moves import Turn
 from vetting.orchestrator.permits import Issued, writes
 from vetting.orchestrator.starting import permit_of, rebooted
 from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.witness import Witness
-from vetting.store import attempts, runs
+from vetting.store import attempts, checkpoints, runs
 from vetting.store.rows import AttemptRow, RunRow
 
 NOTHING = wire.Command(cmd="none")
@@ -54,6 +54,7 @@ def _judged(
 ) -> wire.ResultReply:
     judged = judging.believe(turn, run, attempt, outcome, witness)
     judging.record(turn, run, attempt, judged)
+    checkpoints.forget(run.id, attempt.stage)  # it concluded: whoever tries it again begins with nothing
     run = advance(turn, run, judged.outcome)
     opened = attempts.running(run.id) if run.state in IN_STAGE else None
     going_on = opened is not None and opened.stage not in ORCHESTRATOR_STAGES
@@ -76,6 +77,8 @@ def advance(turn: Turn, run: RunRow, outcome: Outcome) -> RunRow:
     while True:
         if not outcome.passed:
             return turn.park(run, Event.STAGE_FAILED, run.stage, f"{run.stage} {outcome.verdict}: {outcome.reason}")
+        if repairs.once_more(turn, run):
+            return run
         run = turn.move(run, Event.STAGE_PASSED)
         if run.state is RunState.COMPLETED:
             return run

@@ -85,6 +85,29 @@ class SurfaceDisk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceResume:
+    """Where a session took up what an earlier one left: pass, byte of the disk, bytes done over all passes.
+
+    `after`: what ended that one, process or boot.
+    """
+
+    phase: str
+    cycle: int
+    at_byte: int
+    done_bytes: int
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What is to be known of a checkpoint without believing it: only the program itself resumes from it."""
+
+    seq: int  # of two the greater is newer
+    heads_sha256: str  # of the file with the disk's ends
+    done_bytes: int  # over all passes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The result line. Byte counts are sums over all cycles; `covered_bytes` are distinct bytes of the disk."""
 
@@ -105,8 +128,11 @@ class Report:
     hits: tuple[str, ...]  # what the wipe probe found, in words
     found: str  # blank, ours, data, unknown data; empty where nobody looked
     heads: str  # file with the disk's ends as they were
+    heads_sha256: str  # of that file; after another boot this alone is known of it
     sessions: int
     resumed: bool
+    resumes: tuple[SurfaceResume, ...]
+    left_aside: str  # why a checkpoint of an earlier boot was not gone on from
     direct: bool | None  # False: the page cache lay between (scratch files only)
     lines_unread: int  # of the output, cut out by whoever kept it
 
@@ -161,6 +187,18 @@ def parse_progress(line: str) -> SurfaceProgress | None:
     )
 
 
+def parse_mark(checkpoint: str) -> Mark:
+    """How far a checkpoint is, of its text: a checksum, then an object. Raises ParseError."""
+    node = load(TOOL, checkpoint.partition("\n")[2])
+    standing = node.child("standing")
+    tallies = standing.each("tallies")
+    return Mark(
+        seq=_count(standing, "seq"),
+        heads_sha256=_text(node, "heads_sha256"),
+        done_bytes=sum(sum(_whole_numbers(tally, "bucket_bytes")) for tally in tallies),
+    )
+
+
 def parse(stdout: str) -> Report:
     """The result in a whole output. Raises ParseError where there is none, or more than one, or it is not the last word."""
     lines = [line for line in stdout.splitlines() if line.strip()]
@@ -206,8 +244,11 @@ def _report(node: Node, unread: int) -> Report:
         hits=tuple(_hit(each) for each in node.each("hits")),
         found=node.text("found") or "",
         heads=node.text("heads") or "",
+        heads_sha256=node.text("heads_sha256") or "",
         sessions=node.whole("sessions") or 0,
         resumed=node.flag("resumed") or False,
+        resumes=tuple(_resume(each) for each in node.each("resumes")) if node.has("resumes") else (),
+        left_aside=node.text("left_aside") or "",
         direct=node.flag("direct"),
         lines_unread=unread,
     )
@@ -239,6 +280,16 @@ def _error(node: Node) -> SurfaceError:
         length=_count(node, "length"),
         kind=_text(node, "kind"),
         detail=_text(node, "detail"),
+    )
+
+
+def _resume(node: Node) -> SurfaceResume:
+    return SurfaceResume(
+        phase=_text(node, "phase"),
+        cycle=_count(node, "cycle"),
+        at_byte=_count(node, "at_byte"),
+        done_bytes=_count(node, "done_bytes"),
+        after=_text(node, "after"),
     )
 
 
@@ -283,6 +334,13 @@ def _number(node: Node, key: str) -> float:
     if value is None:
         raise node.wrong(key, "there", value)
     return value
+
+
+def _whole_numbers(node: Node, key: str) -> list[int]:
+    values = node.get(key)
+    if not isinstance(values, list) or any(isinstance(value, bool) or not isinstance(value, int) for value in values):
+        raise node.wrong(key, "a list of whole numbers", values)
+    return values
 
 
 def _series(node: Node, key: str) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from vetting.domain.outcome import ArtifactRef, Finding, Outcome, ToolRun
 from vetting.domain.profiles import Profile
 
 LineSink = Callable[[str, str], None]  # (stream name, line)
+CARRY_LIMIT_S = 15.0  # once; what is newer comes soon
 UPLOAD_LIMIT_S = 300.0  # an orchestrator that is restarted is back long before
 
 
@@ -42,6 +43,16 @@ class Job:
     clock_ahead_s: float = 0.0  # of the orchestrator, whose clock the permit is dated by, before the host's
     permit_refused: str = ""  # why there is no permit although this stage writes to disks, in the orchestrator's words
     inventory: Inventory | None = None  # as found by this run's Inventory stage; None before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Where a long work on one component stands, for the boot after a power cut. `seq` grows; `text` is the worker's own."""
+
+    component: str
+    seq: int
+    heads_sha256: str  # of the artifact that holds the way back
+    text: str
 
 
 class Deps(Protocol):
@@ -114,6 +125,15 @@ class Deps(Protocol):
         """Hands a whole file to the orchestrator now; returns once it has acknowledged it, which is once it is committed.
 
         For what must be safe before the stage goes on. Raises NotTaken, with the reason.
+        """
+
+    async def carry(self, checkpoint: Checkpoint, *, limit_s: float = CARRY_LIMIT_S) -> None:
+        """Hands a checkpoint to the orchestrator, once; returns when it is committed there. Raises NotTaken."""
+
+    async def carried(self, component: str, *, limit_s: float = UPLOAD_LIMIT_S) -> tuple[Checkpoint | None, str]:
+        """What an earlier boot handed over in this stage of this run, or None; then why, where there is more to say than that.
+
+        Raises NotTaken where nobody answers.
         """
 
 

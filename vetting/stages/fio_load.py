@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from statistics import median
 
-from vetting.domain.outcome import ToolRun, Verdict
+from vetting.domain.outcome import Measurement, ToolRun, Verdict
 from vetting.domain.profiles import GIB, MIB
 from vetting.parsers.errors import ParseError
 from vetting.parsers.fio import FioJob, FioRun, parse
@@ -63,6 +63,16 @@ class Rounds:
     def p99_ms(self) -> float | None:
         """Median over the sections of the slower direction's 99th percentile."""
         return median(self.p99s_ms) if self.p99s_ms else None
+
+    def measured(self) -> list[Measurement]:
+        values = {"iops": (self.iops, "/s"), "p99": (self.p99_ms, "ms")}
+        return [
+            Measurement(
+                series=f"{self.device.series}.fio.{name}", value=value, unit=unit, component=self.device.component
+            )
+            for name, (value, unit) in values.items()
+            if value is not None and isfinite(value)
+        ]
 
     def fail(self, verdict: Verdict, reason: str) -> None:
         """The first trouble speaks, unless a later one accuses the host."""

@@ -7,23 +7,25 @@ says that the data may go. The safety lines themselves stand in `vetting surface
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any, ClassVar
 
 from vetting.domain.disks import Target
 from vetting.domain.drivehealth import SmartReport, counters, judge_growth
-from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
+from vetting.domain.outcome import Cell, Counter, Finding, Outcome, Severity, Verdict, Work
 from vetting.domain.permit import SCRATCH
 from vetting.parsers.hwmon import slug
-from vetting.stages.base import Deps, Job
+from vetting.stages.base import Deps, Job, NotTaken
+from vetting.stages.carry import Carried
 from vetting.stages.disk_paths import Device, Looked, device_of, free, left_out, look, no_permit, targets_of, unexpected
 from vetting.stages.fio_load import Rounds, rounds
 from vetting.stages.probes.asking import Unread
 from vetting.stages.probes.drives import AT_ONCE, Drive, find, report_of, size_of, stands_for
 from vetting.stages.surface_load import START_S, Scanned, asked_of, scan
-from vetting.stages.way_back import WAY_BACK_S, carry_away, count_down, countdown_s
+from vetting.stages.surface_profile import Surveyed, measured, resumptions, slow_ones
+from vetting.stages.way_back import WAY_BACK_S, carry_away, count_down, countdown_s, left_by_earlier_boots
 
 MIB = 1024 * 1024
 
@@ -78,9 +80,10 @@ class Storage:
 
     def limit_s(self, job: Job) -> float:
         knobs = job.profile.storage
-        largest = max((size_of(disk, job.inventory) for disk in job.expected_disks if disk.write), default=0)
+        asked, written = asked_of(knobs), [disk for disk in job.expected_disks if disk.write]
+        scans = [asked.of(disk.serial).limit_s(size_of(disk, job.inventory)) for disk in written]
         before_s = WAY_BACK_S + countdown_s(job)
-        return before_s + asked_of(knobs).limit_s(largest) + knobs.fio_s * 1.5 + 2 * START_S
+        return before_s + max(scans, default=START_S) + knobs.fio_s * 1.5 + 2 * START_S
 
     async def run(self, deps: Deps) -> Outcome:
         if not deps.job.expected_disks:
@@ -135,12 +138,18 @@ async def _tested(deps: Deps, disks: Sequence[_Disk]) -> None:
             disk.health = await _health(deps, disk, "before")
     permit = deps.write_scratch("permit.json", deps.job.permit.encode())
     going = [disk for disk in disks if disk.going]
-    if why_not := await carry_away(deps, [disk.device for disk in going], permit, asked_of(deps.job.profile.storage)):
+    devices, asked = [disk.device for disk in going], asked_of(deps.job.profile.storage)
+    try:
+        carried = await left_by_earlier_boots(deps, devices)
+        why_not = await carry_away(deps, devices, permit, asked, carried)
+    except NotTaken as why:
+        carried, why_not = {}, f"whether an earlier boot had begun could not be asked: {why}"
+    if why_not:
         for disk in going:
             disk.fail(Verdict.ERROR, f"nothing was written: {why_not}")
         return
-    await count_down(deps, [disk.device for disk in going])
-    await asyncio.gather(*(_scan(deps, disk, disks, permit) for disk in disks if disk.going))
+    await count_down(deps, devices)
+    await asyncio.gather(*(_scan(deps, disk, disks, permit, carried) for disk in disks if disk.going))
     await asyncio.gather(*(_fio(deps, disk) for disk in disks if disk.going))
     for disk in disks:
         if disk.drive and disk.health:
@@ -195,7 +204,7 @@ def _grown(disk: _Disk, after: SmartReport | None) -> None:
         disk.fail(Verdict.ERROR, reason)
 
 
-async def _scan(deps: Deps, disk: _Disk, disks: Sequence[_Disk], permit: str) -> None:
+async def _scan(deps: Deps, disk: _Disk, disks: Sequence[_Disk], permit: str, carried: Mapping[str, Carried]) -> None:
     def tell(scanned: Scanned) -> None:
         disk.scan = scanned
         verb = "read" if scanned.phase == "verify" else "write"
@@ -204,7 +213,8 @@ async def _scan(deps: Deps, disk: _Disk, disks: Sequence[_Disk], permit: str) ->
         note = f"{scanned.phase} {disk.device.component}, {scanned.rate_mib_s:.0f} MiB/s"
         deps.progress(sum(each.done_bytes for each in going), sum(each.of_bytes for each in going), "B", note)
 
-    disk.scan = await scan(deps, disk.device, asked_of(deps.job.profile.storage), permit, tell)
+    before = carried.get(disk.device.component, Carried())
+    disk.scan = await scan(deps, disk.device, asked_of(deps.job.profile.storage), permit, tell, carried=before)
     if disk.scan.verdict is not Verdict.PASS:
         disk.fail(disk.scan.verdict, disk.scan.reason)
 
@@ -243,21 +253,6 @@ def _judge_speed(deps: Deps, disk: _Disk, fio: Rounds) -> None:
         disk.fail(Verdict.FAIL, f"p99 latency {fio.p99_ms:.1f} ms, ceiling {ceiling_ms:g} ms")
 
 
-def _measured(disk: _Disk) -> list[Measurement]:
-    values: dict[str, tuple[float | None, str]] = {}
-    report = disk.scan.report if disk.scan else None
-    for phase in report.phases if report else ():
-        values[f"surface.{phase.phase}.{phase.cycle}.mean"] = (phase.mean_mib_s, "MiB/s")
-        values[f"surface.{phase.phase}.{phase.cycle}.slowest"] = (phase.slowest_ms, "ms")
-    if disk.fio:
-        values |= {"fio.iops": (disk.fio.iops, "/s"), "fio.p99": (disk.fio.p99_ms, "ms")}
-    return [
-        Measurement(series=f"{disk.device.series}.{name}", value=value, unit=unit, component=disk.device.component)
-        for name, (value, unit) in values.items()
-        if value is not None and isfinite(value)
-    ]
-
-
 def _concluded(deps: Deps, disks: Sequence[_Disk], left: Sequence[Cell], data: dict[str, Any]) -> Outcome:
     for disk in disks:
         if disk.drive and disk.health is None and disk.going:
@@ -265,13 +260,13 @@ def _concluded(deps: Deps, disks: Sequence[_Disk], left: Sequence[Cell], data: d
             disk.findings.append(
                 Finding(severity=Severity.INFO, component=disk.device.component, text=text, source="smart")
             )
-    told = {each.device.disk.serial: each.scan.report for each in disks if each.scan}
-    data["surface"] = {serial: asdict(report) for serial, report in told.items() if report}
+    told = [Surveyed(each.device, each.scan.report) for each in disks if each.scan and each.scan.report]
+    data["surface"] = {each.device.disk.serial: asdict(each.report) for each in told}
     return Outcome.of_cells(
         [*(disk.cell for disk in disks), *left],
-        measurements=tuple(each for disk in disks for each in _measured(disk)),
+        measurements=(*measured(told), *(each for disk in disks if disk.fio for each in disk.fio.measured())),
         counters=tuple(each for disk in disks for each in disk.counters),
-        findings=tuple(each for disk in disks for each in disk.findings),
+        findings=(*(each for disk in disks for each in disk.findings), *resumptions(told), *slow_ones(told)),
         data=data,
     )
 

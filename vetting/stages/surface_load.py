@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 from vetting.domain.outcome import ToolRun, Verdict
 from vetting.domain.permit import SCRATCH
@@ -12,9 +13,11 @@ from vetting.parsers.errors import ParseError
 from vetting.parsers.hwmon import slug
 from vetting.parsers.surface import Report, SurfaceOutcome, SurfaceProgress, parse, parse_progress
 from vetting.stages.base import Deps
+from vetting.stages.carry import Carried, carrying, checkpoint_of
 from vetting.stages.disk_paths import UNEXPECTED, Device
 
 MIB = 1024 * 1024
+THOROUGH_CYCLES = 2  # data, then its complement: no stuck bit hides in both
 START_S = 300.0  # a scan's own look, the heads, the checkpoint; not part of its rate
 
 
@@ -25,6 +28,13 @@ class Asked:
     sample_bytes: int
     cycles: int
     floor_mb_s: float  # slower is past the deadline
+    thorough: frozenset[str] = frozenset()  # serials of disks that are scanned whole and twice all the same
+
+    def of(self, serial: str) -> Asked:
+        """What is asked of this one disk."""
+        if serial not in self.thorough:
+            return self
+        return replace(self, sample_bytes=0, cycles=max(self.cycles, THOROUGH_CYCLES))
 
     def promised(self, size_bytes: int) -> int:
         return min(size_bytes, self.sample_bytes) if self.sample_bytes else size_bytes
@@ -37,7 +47,12 @@ class Asked:
 def asked_of(knobs: StorageKnobs) -> Asked:
     """What a profile asks of each disk."""
     sample = knobs.sample_bytes if knobs.surface is SurfaceMode.SAMPLE else 0
-    return Asked(sample_bytes=sample, cycles=knobs.cycles, floor_mb_s=knobs.surface_floor_mb_s)
+    return Asked(
+        sample_bytes=sample,
+        cycles=knobs.cycles,
+        floor_mb_s=knobs.surface_floor_mb_s,
+        thorough=frozenset(knobs.thorough),
+    )
 
 
 @dataclass
@@ -49,6 +64,7 @@ class Scanned:
     reason: str = ""
     report: Report | None = None
     done_bytes: int = 0  # by its progress lines, over all passes
+    began_bytes: int | None = None  # what it had done when it was heard first
     of_bytes: int = 0
     rate_mib_s: float = 0.0
     phase: str = ""
@@ -56,29 +72,44 @@ class Scanned:
     def hear(self, progress: SurfaceProgress, cycles: int) -> None:
         passes_before = 2 * (progress.cycle - 1) + (progress.phase == "verify")
         self.done_bytes = passes_before * progress.of_bytes + progress.done_bytes
+        self.began_bytes = self.done_bytes if self.began_bytes is None else self.began_bytes
         self.of_bytes = 2 * cycles * progress.of_bytes
         self.rate_mib_s, self.phase = progress.mib_s, progress.phase
 
 
-def behind_the_gate(deps: Deps, device: Device, asked: Asked, permit: str) -> list[str]:
+def behind_the_gate(deps: Deps, device: Device, asked: Asked, permit: str, carried: Carried) -> list[str]:
     """What the surface program is told in front of each disk: the permit, the way back, and what would stop it.
 
-    Saved heads and checkpoint outlive the agent, so that a scan goes on where the death of the agent left it.
+    Saved heads and checkpoint outlive the agent, so that a scan goes on where the death of the agent left it; what was carried to
+    the orchestrator outlives the boot.
     """
-    job, mark = deps.job, deps.lasting(f"surface-{slug(device.disk.serial)}.checkpoint")
+    job, mark = deps.job, checkpoint_of(deps, device)
+    asked = asked.of(device.disk.serial)
     argv = ["--disk", device.path, "--permit", permit, "--permit-key", job.permit_key]
     argv += ["--run-id", str(job.run_id), "--host-id", job.host, "--cycles", str(asked.cycles)]
     argv += [*(("--sample", str(asked.sample_bytes)) if asked.sample_bytes else ())]
     argv += [*((f"--clock-offset-s={job.clock_ahead_s:.0f}",) if job.clock_ahead_s else ())]
+    argv += [*(("--carried", carried.path) if carried.path else ())]
     return [*argv, "--heads-dir", mark.rpartition("/")[0] or "/", "--checkpoint", mark, "--stop-file", deps.stop_file]
 
 
 async def scan(
-    deps: Deps, device: Device, asked: Asked, permit: str, tell: Callable[[Scanned], None] = lambda _: None
+    deps: Deps,
+    device: Device,
+    asked: Asked,
+    permit: str,
+    tell: Callable[[Scanned], None] = lambda _: None,
+    *,
+    carried: Carried | None = None,
 ) -> Scanned:
-    """Scans one disk behind the gate. `permit` is the path of the signed permit; `tell` is called at each progress line."""
-    name = f"surface-{slug(device.disk.serial)}"
-    argv = [*deps.own_program("surface"), "scan", *behind_the_gate(deps, device, asked, permit)]
+    """Scans one disk behind the gate. `permit` is the path of the signed permit; `tell` is called at each progress line.
+
+    With `carried`, where it stands is carried to the orchestrator, and a finished one stays until all disks are finished: what
+    was whole before a power cut is not tested twice. Without, the scan is a load like others, and begins anew each time.
+    """
+    name, asked = f"surface-{slug(device.disk.serial)}", asked.of(device.disk.serial)
+    gate = behind_the_gate(deps, device, asked, permit, carried or Carried())
+    argv = [*deps.own_program("surface"), "scan", *gate, *(("--keep-checkpoint",) if carried else ())]
     done = Scanned(device)
 
     def on_line(stream: str, line: str) -> None:
@@ -91,7 +122,8 @@ async def scan(
             tell(done)
 
     limit_s = asked.limit_s(device.size_bytes)
-    ran = await deps.run(argv, limit_s=limit_s, on_line=on_line, heavy=True, keep=f"{name}.json")
+    async with carrying(deps, device) if carried else nullcontext():
+        ran = await deps.run(argv, limit_s=limit_s, on_line=on_line, heavy=True, keep=f"{name}.json")
     done.verdict, done.reason = _judged(done, ran, asked)
     return done
 
@@ -104,7 +136,7 @@ def _judged(done: Scanned, ran: ToolRun, asked: Asked) -> tuple[Verdict, str]:
     except ParseError as why:
         unread = str(why)
     if ran.timed_out:
-        rate = done.done_bytes / ran.elapsed_s / 1e6
+        rate = (done.done_bytes - (done.began_bytes or 0)) / ran.elapsed_s / 1e6
         slow = (
             f"the surface test took more than {ran.elapsed_s:.0f} s: {rate:.1f} MB/s, floor {asked.floor_mb_s:g} MB/s"
         )

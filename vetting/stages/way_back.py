@@ -7,7 +7,7 @@ and file system superblocks back; what the scan has overwritten between them is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.permit import SCRATCH
@@ -16,6 +16,7 @@ from vetting.parsers.errors import ParseError
 from vetting.parsers.hwmon import slug
 from vetting.parsers.surface import SurfaceOutcome, parse
 from vetting.stages.base import UPLOAD_LIMIT_S, Deps, Job, NotTaken
+from vetting.stages.carry import Carried, fetch
 from vetting.stages.disk_paths import Device
 from vetting.stages.probes.drives import comparable
 from vetting.stages.surface_load import Asked, behind_the_gate
@@ -41,27 +42,38 @@ def countdown_s(job: Job) -> int:
     return job.profile.storage.countdown_s or StorageKnobs().countdown_s
 
 
-async def carry_away(deps: Deps, devices: Sequence[Device], permit: str, asked: Asked) -> str:
+async def left_by_earlier_boots(deps: Deps, devices: Sequence[Device]) -> dict[str, Carried]:
+    """Component -> what can be gone on from. Raises NotTaken where nobody answers: then nothing is written."""
+    found = await asyncio.gather(*(fetch(deps, device) for device in devices))
+    return {device.component: carried for device, carried in zip(devices, found, strict=True)}
+
+
+async def carry_away(
+    deps: Deps, devices: Sequence[Device], permit: str, asked: Asked, carried: Mapping[str, Carried] | None = None
+) -> str:
     """Hands both ends of every disk to the orchestrator. Returns why that was not possible; empty: all are there."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(device: Device) -> str:
         async with turns:
-            return await _carry(deps, device, permit, asked)
+            return await _carry(deps, device, permit, asked, (carried or {}).get(device.component, Carried()))
 
     return "; ".join(filter(None, await asyncio.gather(*(one(device) for device in devices))))
 
 
-async def _carry(deps: Deps, device: Device, permit: str, asked: Asked) -> str:
+async def _carry(deps: Deps, device: Device, permit: str, asked: Asked, carried: Carried) -> str:
     name = f"heads-{slug(device.disk.serial)}"
-    argv = [*deps.own_program("surface"), "save-heads", *behind_the_gate(deps, device, asked, permit)]
+    argv = [*deps.own_program("surface"), "save-heads", *behind_the_gate(deps, device, asked, permit, carried)]
     ran = await deps.run(argv, limit_s=SAVE_LIMIT_S, keep=f"{name}.json")
     whose = f"both ends of {device.component}"
     try:
         report = parse(ran.stdout)
     except ParseError as why:
         return f"{whose} were not saved: the program {ran.how_it_ended}; {why}"
-    if ran.exit_code != 0 or report.outcome is not SurfaceOutcome.CLEAN or not report.heads:
+    if report.left_aside:
+        deps.log(f"{device.component} is tested from the start: {report.left_aside}", "warning")
+    there = report.resumed and report.heads_sha256 == carried.heads_sha256 != ""
+    if ran.exit_code != 0 or report.outcome is not SurfaceOutcome.CLEAN or not (report.heads or there):
         return f"{whose} were not saved: {report.reason or ran.how_it_ended}"
     read = report.disk
     if read is None or (comparable(read.serial), read.size_bytes) != (
@@ -69,6 +81,9 @@ async def _carry(deps: Deps, device: Device, permit: str, asked: Asked) -> str:
         device.size_bytes,
     ):
         return f"{whose} were not saved: what was read is another disk"
+    if not report.heads:
+        deps.log(f"{whose} are with the orchestrator since an earlier boot; the test goes on where that left it")
+        return ""
     try:
         stored = await deps.upload(f"{name}.bin", report.heads)
     except NotTaken as why:

@@ -27,6 +27,7 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
                 change(id, **RunChanges) -> bool   change_in(id, state, **RunChanges) -> bool
                 use_ticket(id, ticket_hash, *, now) -> bool               compare-and-set, once, unexpired
                 add_transition(id, *, at, from_state, event, to_state, who="", why="")   transitions_of(id)
+    repairs     add(run_id, RepairOrder)   prove(run_id, Proved)   find(run_id) -> RepairRow|None
     attempts    open_attempt(run_id, stage, *, now, planned_s, deadline_s, boot_id, flags) -> AttemptRow
                 close_attempt(run_id, stage, attempt, *, now, verdict, reason, posted_verdict, objections, outcome,
                 answer) -> bool                                           compare-and-set on "has not ended"
@@ -44,12 +45,15 @@ since the Unix epoch; `*_ms` are whole milliseconds of the same.
     aging       compact(run_id, *, before_ms) -> int (until 0)   thin(run_id, *, before_ms, every_ms, after_id=0) -> id
                 drop_samples(run_id) -> int
     measurements put(run_id, stage, attempt, measurements, *, kind="")   measurements_of(run_id, stage=None, kind=None)
+    baselines   keep(host_id, run_id, stage, *, profile, class_name, figures)
+                of_class(class_name, stage, *, profile, host_id) -> [BaselineRow] (this host's own included)
     artifacts   Room(data_dir, quota_bytes=): receive(run_id, *, used_bytes) -> Incoming (with: .write(chunk),
                 .settle(sha256="") -> Stored)   keep(run_id, data) -> Stored   place(row) -> Path   read(row) -> bytes
                 objection(row) -> str ("" where the file is what the row says)   remove_run(run_id)   sweep(...)
                 add(run_id, stage, attempt, name, media_type, Stored, *, now) -> ArtifactRow   replace(same)
                 find(run_id, stage, attempt, name)   get(id)   artifacts_of(run_id, stage=None, attempt=None)
                 used_bytes(run_id)   total_bytes()   forget(run_id)
+    checkpoints keep(CheckpointRow) -> CheckpointRow (the newer)   find(run_id, stage, component)   forget(run_id, stage="", ...)
     findings    add(run_id, stage, attempt, findings, *, at)   findings_of(run_id, stage=None, attempt=None)
     differences put(run_id, attempt, [NewDifference])   differences_of(run_id, attempt=None)
     firmware    put(run_id, items)   firmware_of(run_id) -> (FirmwareItem, ...)   good_run_before(host_id, run_id, ...)

@@ -17,6 +17,8 @@ from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
 from vetting.domain.image import LiveImage
 from vetting.domain.outcome import Outcome, Severity, Verdict, Work
 from vetting.domain.profiles import Profile
+from vetting.domain.repairorder import RepairOrder
+from vetting.domain.repairproof import Proved
 from vetting.domain.states import RunState
 from vetting.domain.thresholds import Op
 from vetting.store.fields import EnumOf, JsonOf, PackedOf
@@ -107,6 +109,17 @@ class Run(Table):
     class Meta:
         table_name = "runs"
         indexes = ((("host", "created_at"), False), (("token_hash",), False), (("ticket_hash",), False))
+
+
+class Repair(Table):
+    """Of a run that was started after a repair."""
+
+    run = pw.ForeignKeyField(Run, primary_key=True, on_delete="CASCADE")
+    ordered: Any = JsonOf(RepairOrder)
+    proved: Any = JsonOf(Proved, null=True)
+
+    class Meta:
+        table_name = "repairs"
 
 
 class Transition(Table):
@@ -239,6 +252,25 @@ class Delivery(Table):
         indexes = ((("run", "kind", "boot_id"), True),)
 
 
+class Checkpoint(Table):
+    """Where a long work on one component stood when its host last told; gone once the stage has concluded."""
+
+    id = pw.AutoField()
+    run = pw.ForeignKeyField(Run, on_delete="CASCADE")
+    stage = pw.TextField()
+    component = pw.TextField()
+    attempt = pw.IntegerField()
+    seq = pw.BigIntegerField()
+    boot_id = pw.TextField()
+    heads_sha256 = pw.TextField()
+    text = pw.TextField()
+    at = pw.DoubleField()
+
+    class Meta:
+        table_name = "checkpoints"
+        indexes = ((("run", "stage", "component"), True),)
+
+
 class MeasurementRecord(Table):
     id = pw.AutoField()
     run = pw.ForeignKeyField(Run, backref="measurements", on_delete="CASCADE")
@@ -253,6 +285,22 @@ class MeasurementRecord(Table):
     class Meta:
         table_name = "measurements"
         indexes = ((("run", "stage", "attempt"), False),)
+
+
+class Baseline(Table):
+    """The figures of a stage in the last good run of a host: one row for each host, stage and profile."""
+
+    id = pw.AutoField()
+    host = pw.ForeignKeyField(Host, on_delete="CASCADE", index=False)
+    run = pw.ForeignKeyField(Run, on_delete="CASCADE")
+    stage = pw.TextField()
+    profile = pw.TextField()  # digest of all its knobs: figures of another length or size are other figures
+    class_name = pw.TextField()
+    figures: Any = JsonOf(dict[str, dict[str, float]])  # what is compared -> part -> value
+
+    class Meta:
+        table_name = "baselines"
+        indexes = ((("host", "stage", "profile"), True), (("class_name", "stage", "profile"), False))
 
 
 class Artifact(Table):
@@ -277,7 +325,7 @@ class Difference(Table):
     id = pw.AutoField()
     run = pw.ForeignKeyField(Run, backref="differences", on_delete="CASCADE")
     attempt = pw.IntegerField()
-    kind = pw.TextField()  # spec | firmware | last good run
+    kind = pw.TextField()  # spec | firmware | last good run | repair
     severity: Any = EnumOf(Severity)
     component = pw.TextField()
     field = pw.TextField()
@@ -509,4 +557,7 @@ MODELS: tuple[type[Table], ...] = (
     Registration,
     User,
     Session,
+    Checkpoint,
+    Baseline,
+    Repair,
 )

@@ -11,6 +11,8 @@ from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
 from vetting.domain.image import LiveImage
 from vetting.domain.outcome import Outcome, Severity, Verdict, Work
 from vetting.domain.profiles import Profile
+from vetting.domain.repairorder import RepairOrder
+from vetting.domain.repairproof import Proved
 from vetting.domain.states import RunState
 from vetting.domain.thresholds import Op
 
@@ -106,6 +108,15 @@ class RunRow:
     expected_disks: tuple[ExpectedDisk, ...]
     shortfalls: tuple[str, ...]
     scaled: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRow:
+    """`proved`: None until SpecValidate looked."""
+
+    run_id: int
+    ordered: RepairOrder
+    proved: Proved | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +239,28 @@ class MeasurementRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRow:
+    """The last good run of a host, in one stage: what is compared -> part -> value."""
+
+    host_id: int
+    run_id: int
+    figures: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRow:
+    run_id: int
+    stage: str
+    component: str
+    attempt: int
+    seq: int
+    boot_id: str
+    heads_sha256: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRow:
     id: int
     run_id: int
@@ -246,7 +279,7 @@ class ArtifactRow:
 class DifferenceRow:
     run_id: int
     attempt: int
-    kind: str  # spec | firmware | last good run
+    kind: str  # spec | firmware | last good run | repair
     severity: Severity
     component: str
     field: str

@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,14 @@ class OpenDisk:
             return size_of(self.fd) != self.size_bytes
         except OSError:
             return True
+
+
+@contextlib.contextmanager
+def closed_after(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def size_of(fd: int) -> int:

@@ -7,6 +7,7 @@ correctly as long as its cache or the last write is asked.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ TICK_S = 0.25
 MAX_BAD_BLOCKS = 10_000
 CHECKPOINT_BYTES = 2 * 1024**3
 CHECKPOINT_S = 15.0
+MAX_RESUMES = 50  # that are told
 HANG_S = 20.0  # patience with requests in flight once a stop is asked for
 
 
@@ -35,6 +37,8 @@ class Standing:
     tallies: list[Tally] = field(default_factory=list)
     faults: FaultList = field(default_factory=FaultList)
     sessions: int = 0
+    seq: int = 0  # checkpoints so far, over all sessions: of two the one with the greater number is newer
+    resumes: list[list[Any]] = field(default_factory=list)  # phase, cycle, byte of the disk, done bytes, after what
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,14 @@ class Scan:
     max_bad_blocks: int = MAX_BAD_BLOCKS
     checkpoint_bytes: int = CHECKPOINT_BYTES
 
+    def __post_init__(self) -> None:
+        while len(self.standing.tallies) < len(self.phases):
+            self.standing.tallies.append(Tally())
+
     def run(self) -> Ending:
         """To the end, or to the first reason to stop. Raises OSError where the trouble is ours."""
         standing = self.standing
         standing.sessions += 1
-        while len(standing.tallies) < len(self.phases):
-            standing.tallies.append(Tally())
         try:
             for index in range(standing.phase_index, len(self.phases)):
                 standing.phase_index = index
@@ -161,15 +167,34 @@ class Scan:
             if self.phases[index].kind == "write" and not flushed:
                 self._flush(self.phases[index], ledger)
                 bad_blocks = self.standing.faults.bad_blocks
+        self.standing.seq += 1
         self.keep(
             {
+                "seq": self.standing.seq,
                 "phase_index": index,
                 "tallies": rows,
                 "faults": [[f.phase, f.cycle, f.offset, f.length, f.kind, f.detail] for f in faults],
                 "bad_blocks": bad_blocks,
                 "sessions": self.standing.sessions,
+                "resumes": self.standing.resumes,
             }
         )
+
+    def resume(self, after: str) -> None:
+        """Notes where this session takes up what an earlier one left; `after`: what ended that one, in a word."""
+        standing, index = self.standing, self.standing.phase_index
+        if index < len(self.phases):
+            phase, mark = self.phases[index], standing.tallies[index].mark
+        else:  # all was done, and nobody had heard of it
+            phase, mark = self.phases[-1], len(self.plan)
+        at = self.plan.stretch(mark)[0] if mark < len(self.plan) else self.plan.size_bytes
+        done = sum(tally.done_bytes for tally in standing.tallies)
+        standing.resumes = [*standing.resumes, [phase.kind, phase.cycle, at, done, after]][-MAX_RESUMES:]
+
+
+def threads_for(rotational: bool | None) -> int:
+    """Requests in flight: two keep a spinning disk streaming, four a fast one, as far as there are cores to compare."""
+    return 2 if rotational else min(4, max(2, os.cpu_count() or 2))
 
 
 def standing_from(row: dict[str, Any]) -> Standing:
@@ -179,4 +204,6 @@ def standing_from(row: dict[str, Any]) -> Standing:
         tallies=[Tally.from_json(tally) for tally in row["tallies"]],
         faults=FaultList([Fault(*fault) for fault in row["faults"]], int(row["bad_blocks"])),
         sessions=int(row["sessions"]),
+        seq=int(row["seq"]),
+        resumes=[list(each) for each in row["resumes"]],
     )

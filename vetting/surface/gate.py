@@ -29,6 +29,7 @@ from vetting.domain.errors import Refusal
 from vetting.domain.permit import Permit, permit_problems
 from vetting.domain.seal import verified
 from vetting.surface.device import OpenDisk
+from vetting.surface.files import create_durably
 from vetting.surface.identity import read_identity
 from vetting.surface.probe import Probe, probe
 from vetting.surface.surroundings import look_around
@@ -150,6 +151,25 @@ def open_for_reading(path: Path, world: World) -> tuple[OpenDisk, DiskIdentity, 
     finally:
         os.close(looking)
     return OpenDisk(fd, disk.size_bytes, disk.logical_block_bytes, direct), disk, look_around(disk, world)
+
+
+def mark_used(path: Path, admitted: Admitted, *, again: bool) -> None:
+    """A permit is used once for each disk; a scan that goes on after its process died may use it again."""
+    try:
+        create_durably(path, b"")
+    except FileExistsError:
+        if not again:
+            reason = f"this permit was already used for {admitted.disk.name}; ask for a new one"
+            raise Refused((Objection(Line.PERMIT, reason),), admitted.disk) from None
+
+
+def refuse_foreign(disk: DiskIdentity, around: Surroundings, permit_disks: list[str]) -> None:
+    """For what only reads a disk that a permit is about. Raises Refused."""
+    objections = use_objections(disk, around)
+    if disk.serial not in permit_disks:
+        objections += (Objection(Line.ALLOWLIST, f"{disk.name} with serial {disk.serial!r} was not named"),)
+    if objections:
+        raise Refused(objections, disk)
 
 
 def _open_for_writing(looking: int, disk: DiskIdentity) -> tuple[int, bool]:

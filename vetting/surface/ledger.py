@@ -15,7 +15,7 @@ from typing import Any
 from vetting.surface.faults import MAX_LISTED, Fault, merged
 from vetting.surface.plan import Plan
 
-BUCKETS = 100
+BUCKETS = 64  # zones of the plan, each with its own rate and its slowest request
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,13 @@ class Tally:
     bucket_slowest_s: list[float] = field(default_factory=lambda: [0.0] * BUCKETS)
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Microseconds are fine enough, and a checkpoint stays small."""
+        return {name: _rounded(getattr(self, name)) for name in self.__slots__}
+
+    @property
+    def done_bytes(self) -> int:
+        """Bytes that were tried, whatever became of them."""
+        return sum(self.bucket_bytes)
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Tally:
@@ -58,6 +64,13 @@ class Tally:
         if not (len(tally.bucket_bytes) == len(tally.bucket_seconds) == len(tally.bucket_slowest_s) == BUCKETS):
             raise TypeError("a tally has another number of buckets")
         return tally
+
+
+def _rounded(value: Any) -> Any:
+    """A copy; of a list too, for workers go on counting in theirs."""
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 class FaultList:
@@ -164,10 +177,7 @@ class PhaseLedger:
     def snapshot(self) -> tuple[dict[str, Any], list[Fault], int]:
         """Tally, listed faults and number of bad blocks, all of the same moment."""
         with self._changed:
-            row = {
-                name: list(value) if isinstance(value, list) else value for name, value in self.tally.to_json().items()
-            }
-            return row, list(self.faults.listed), self.faults.bad_blocks
+            return self.tally.to_json(), list(self.faults.listed), self.faults.bad_blocks
 
     def _finished(self) -> bool:
         return self._working == 0 and (self.halted or self._next >= len(self._plan))

@@ -15,7 +15,7 @@ from vetting.domain.disks import DiskIdentity, Hit
 from vetting.parsers import ParseError, blkid, wipefs
 from vetting.proc import run
 from vetting.surface.device import DISK_ERRNOS
-from vetting.surface.pattern import BLOCK_BYTES, CHUNK_BYTES, aligned_buffer, stamp_of
+from vetting.surface.pattern import BLOCK_BYTES, CHUNK_BYTES, MAGIC, Pattern, aligned_buffer, stamp_of
 from vetting.surface.signatures import LOOK_BYTES, signatures
 
 LIMIT_S = 60.0
@@ -111,14 +111,19 @@ def _within(hit: Hit, ranges: Iterable[range]) -> bool:
 
 
 def _all_ours(data: bytes, first_block: int) -> bool:
-    """Whether every block carries the stamp of one and the same scan, each with its own number."""
-    salts = set()
-    for at in range(0, len(data), BLOCK_BYTES):
-        stamp = stamp_of(data[at : at + BLOCK_BYTES])
-        if stamp is None or stamp[0] != first_block + at // BLOCK_BYTES:
+    """Whether these are the very bytes that one scan writes here, in either cycle.
+
+    A stamp alone is not enough: what was put behind it, a superblock in the middle of a block, is somebody's.
+    """
+    stamp = stamp_of(data[:BLOCK_BYTES])
+    if stamp is None or stamp[0] != first_block:
+        return False
+    pattern = Pattern(stamp[1], complement=not data.startswith(MAGIC))
+    for at in range(0, len(data), CHUNK_BYTES):
+        piece = data[at : at + CHUNK_BYTES]
+        if piece != pattern.expected(first_block + at // BLOCK_BYTES, len(piece)):
             return False
-        salts.add(stamp[1])
-    return len(salts) == 1
+    return True
 
 
 async def _ask(path: str) -> tuple[list[Hit], list[Hit]]:

@@ -6,26 +6,36 @@ stands against it and nothing was written, 3 we could not, 4 stopped. The result
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
 import secrets
 import signal
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vetting.domain.disks import DiskIdentity, Line, Objection, Surroundings, use_objections
+from vetting.domain.disks import DiskIdentity, Line, Objection, use_objections
 from vetting.domain.errors import Refusal, ToolMissing
 from vetting.domain.permit import Permit
 from vetting.surface import checkpoint, heads
 from vetting.surface.checkpoint import Binding, Saved
-from vetting.surface.device import OpenDisk, reread_partitions
-from vetting.surface.engine import Scan, Standing, phases_of, standing_from
+from vetting.surface.device import OpenDisk, closed_after, reread_partitions
+from vetting.surface.engine import Scan, Standing, phases_of, standing_from, threads_for
 from vetting.surface.faults import Fault, of_errno
-from vetting.surface.files import create_durably
-from vetting.surface.gate import Admitted, Refused, Terms, admit, check_once_more, open_for_reading, permit_of
+from vetting.surface.gate import (
+    Admitted,
+    Refused,
+    Terms,
+    admit,
+    check_once_more,
+    mark_used,
+    open_for_reading,
+    permit_of,
+    refuse_foreign,
+)
 from vetting.surface.pattern import SALT_BYTES
 from vetting.surface.plan import Plan
 from vetting.surface.probe import CannotProbe, Unreadable, probe
@@ -33,6 +43,7 @@ from vetting.surface.sysfs import World
 from vetting.surface.words import Voice, told_disk, told_fault, told_hits, told_objections, told_scan
 
 MAX_PERMIT_BYTES = 256 * 1024
+AFTER_PROCESS, AFTER_BOOT = "process", "boot"  # what ended the session that a resumed one goes on from
 
 
 class Program:
@@ -43,6 +54,7 @@ class Program:
         self.world = world or World()
         self.voice = Voice(args.progress_s)
         self.signalled = ""
+        self.left_aside = ""  # why a checkpoint that was carried here is not gone on from
 
     def run(self) -> int:
         """Does what was asked for; whatever happens, one result is said."""
@@ -101,22 +113,31 @@ class Program:
         if not self.args.heads_dir:
             raise ValueError("a scan that writes needs --heads-dir: without a way back nothing is written")
         admitted = admit(self.args.disk, terms)
-        with contextlib.closing(_Closing(admitted.device.fd)):
+        with closed_after(admitted.device.fd):
             binding = self._binding(admitted.disk)
-            saved = checkpoint.load(self.args.checkpoint, binding) if self.args.checkpoint else None
-            resumed = saved is not None
+            saved, after = self._kept(binding)
             if saved is None:
-                saved = self._begin(admitted, binding)
-            _mark_used(
-                heads.used_file_for(self.args.heads_dir, admitted.disk, admitted.permit), admitted, again=resumed
-            )
+                saved = self._begin(admitted)
+            used = heads.used_file_for(self.args.heads_dir, admitted.disk, admitted.permit)
+            mark_used(used, admitted, again=after == AFTER_PROCESS)
             check_once_more(admitted, terms)
-            return self._run_scan(admitted.device, admitted.disk, saved, resumed, found=admitted.found.state)
+            return self._run_scan(admitted.device, admitted.disk, saved, after, found=admitted.found.state)
 
-    def _begin(self, admitted: Admitted, binding: Binding) -> Saved:
+    def _kept(self, binding: Binding) -> tuple[Saved | None, str]:
+        """What an earlier session left and what ended that one: the process, by the file of this boot, or the boot, by what was
+        carried away in time. One of this boot that does not fit is refused; one that was carried is then left aside."""
+        if self.args.checkpoint and (saved := checkpoint.load(self.args.checkpoint, binding)):
+            return saved, AFTER_PROCESS
+        if not self.args.carried:
+            return None, ""
+        saved, self.left_aside = checkpoint.carried_here(self.args.carried, binding)
+        return saved, AFTER_BOOT if saved else ""
+
+    def _begin(self, admitted: Admitted) -> Saved:
         """Before the first byte: the way back, then the checkpoint that knows of it."""
         where = self._keep_heads(admitted.device.fd, admitted.disk, admitted.permit)
-        return Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), standing={})
+        digest = hashlib.sha256(where.read_bytes()).hexdigest()
+        return Saved(salt=secrets.token_bytes(SALT_BYTES), heads=str(where), heads_sha256=digest, standing={})
 
     def _keep_heads(self, fd: int, disk: DiskIdentity, permit: Permit) -> Path:
         """Both ends in their file. Raises Refused where they lie there already and the disk has changed since."""
@@ -141,7 +162,7 @@ class Program:
             read_only=self.args.read_only,
         )
 
-    def _run_scan(self, device: OpenDisk, disk: DiskIdentity, saved: Saved, resumed: bool, found: str) -> int:
+    def _run_scan(self, device: OpenDisk, disk: DiskIdentity, saved: Saved, after: str, found: str) -> int:
         args, binding = self.args, self._binding(disk)
         plan = Plan(disk.size_bytes, args.sample, saved.salt)
         standing = standing_from(saved.standing) if saved.standing else Standing()
@@ -150,7 +171,7 @@ class Program:
             plan=plan,
             phases=phases_of(cycles=args.cycles, read_only=args.read_only),
             salt=saved.salt,
-            threads=args.threads or threads_for(disk),
+            threads=args.threads or threads_for(disk.rotational),
             standing=standing,
             stop=self.stop,
             keep=self._keeper(binding, saved),
@@ -161,6 +182,8 @@ class Program:
             checkpoint_bytes=args.checkpoint_every,
         )
         resumed_at = sum(tally.ok_bytes for tally in standing.tallies)
+        if after:
+            scan.resume(after)
         scan.checkpoint()
         began = time.monotonic()
         try:
@@ -175,39 +198,40 @@ class Program:
             ending.reason,
             disk=told_disk(disk),
             direct=device.direct,
-            resumed=resumed,
+            resumed=bool(after),
             resumed_at_bytes=resumed_at,
+            left_aside=self.left_aside,
             session_seconds=round(time.monotonic() - began, 3),
             heads=saved.heads,
             found=found,
             **told_scan(scan),
         )
-        if ending.outcome in ("clean", "bad") and args.checkpoint and not self.voice.unheard:
+        finished = ending.outcome in ("clean", "bad") and not self.voice.unheard
+        if finished and args.checkpoint and not args.keep_checkpoint:
             args.checkpoint.unlink(missing_ok=True)  # a finished scan is told once; the next one starts from nothing
         return status
 
     def _keeper(self, binding: Binding, saved: Saved) -> Callable[[dict[str, Any]], None]:
         def keep(row: dict[str, Any]) -> None:
             if self.args.checkpoint:
-                now = Saved(salt=saved.salt, heads=saved.heads, standing=row)
-                checkpoint.save(self.args.checkpoint, binding, now)
+                checkpoint.save(self.args.checkpoint, binding, replace(saved, standing=row))
 
         return keep
 
     def _read(self) -> int:
         """Reads the surface and writes nothing: needs no permit, and looks at any disk."""
         device, disk, _ = open_for_reading(self.args.disk, self.world)
-        with contextlib.closing(_Closing(device.fd)):
+        with closed_after(device.fd):
             self.args.cycles = 1
             binding = self._binding(disk)
             saved = checkpoint.load(self.args.checkpoint, binding) if self.args.checkpoint else None
-            fresh = saved or Saved(salt=secrets.token_bytes(SALT_BYTES), heads="", standing={})
-            return self._run_scan(device, disk, fresh, saved is not None, found="")
+            fresh = saved or Saved(salt=secrets.token_bytes(SALT_BYTES), heads="", heads_sha256="", standing={})
+            return self._run_scan(device, disk, fresh, AFTER_PROCESS if saved else "", found="")
 
     def _probe(self) -> int:
         """Says who the disk is, what uses it and what is on it; exit 2 where anything would stand against writing."""
         device, disk, around = open_for_reading(self.args.disk, self.world)
-        with contextlib.closing(_Closing(device.fd)):
+        with closed_after(device.fd):
             found = probe(device.fd, disk)
         objections = use_objections(disk, around)
         objections += tuple(Objection(Line.WIPE_PROBE, f"{disk.name} holds {hit}") for hit in found.hits)
@@ -219,24 +243,28 @@ class Program:
     def _save_heads(self) -> int:
         """Takes both ends of a disk, for somebody to carry them away before the scan; the scan finds them there.
 
-        Where a scan is to go on from its checkpoint they are those that it took: the disk as it was before the first byte.
+        Where a scan is to go on from its checkpoint they are those that it took: the disk as it was before the first byte. After
+        another boot no file of them is here; their checksum tells which they are.
         """
         permit = permit_of(self._terms())
         device, disk, around = open_for_reading(self.args.disk, self.world)
-        with contextlib.closing(_Closing(device.fd)):
-            _refuse_foreign(disk, around, permit_disks=[entry.serial for entry in permit.disks])
-            saved = checkpoint.load(self.args.checkpoint, self._binding(disk)) if self.args.checkpoint else None
-            if saved:
+        with closed_after(device.fd):
+            refuse_foreign(disk, around, permit_disks=[entry.serial for entry in permit.disks])
+            saved, _ = self._kept(self._binding(disk))
+            if saved and saved.heads:
                 heads.check_owner(heads.load(Path(saved.heads)), disk)
             where = saved.heads if saved else str(self._keep_heads(device.fd, disk, permit))
-        return self.voice.result("clean", "", disk=told_disk(disk), heads=where, resumed=saved is not None)
+        told = {"resumed": saved is not None, "left_aside": self.left_aside}
+        if saved:
+            told["heads_sha256"] = saved.heads_sha256
+        return self.voice.result("clean", "", disk=told_disk(disk), heads=where, **told)
 
     def _restore_heads(self) -> int:
         """Puts saved heads back, behind the same gate as a scan."""
         terms = self._terms()
         saved = heads.load(self.args.heads)
         admitted = admit(self.args.disk, terms)
-        with contextlib.closing(_Closing(admitted.device.fd)):
+        with closed_after(admitted.device.fd):
             heads.check_owner(saved, admitted.disk)
             check_once_more(admitted, terms)
             written = heads.put_back(admitted.device.fd, admitted.disk, saved)
@@ -258,39 +286,6 @@ class Program:
             objections=told_objections(objections),
             **parts,
         )
-
-
-class _Closing:
-    """A descriptor to `contextlib.closing`."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def threads_for(disk: DiskIdentity) -> int:
-    """Requests in flight: two keep a spinning disk streaming, four a fast one, as far as there are cores to compare."""
-    return 2 if disk.rotational else min(4, max(2, os.cpu_count() or 2))
-
-
-def _mark_used(path: Path, admitted: Admitted, *, again: bool) -> None:
-    """A permit is used once for each disk; a scan that goes on after its process died may use it again."""
-    try:
-        create_durably(path, b"")
-    except FileExistsError:
-        if not again:
-            reason = f"this permit was already used for {admitted.disk.name}; ask for a new one"
-            raise Refused((Objection(Line.PERMIT, reason),), admitted.disk) from None
-
-
-def _refuse_foreign(disk: DiskIdentity, around: Surroundings, permit_disks: list[str]) -> None:
-    objections = use_objections(disk, around)
-    if disk.serial not in permit_disks:
-        objections += (Objection(Line.ALLOWLIST, f"{disk.name} with serial {disk.serial!r} was not named"),)
-    if objections:
-        raise Refused(objections, disk)
 
 
 def _found(refused: Refused) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Voice:
         if now - self._last_s < max(1.0, self._every_s):
             return
         last_phase, last_bytes, last_s = self._last_mark
-        done = sum(tally.bucket_bytes)
+        done = tally.done_bytes
         rate = (done - last_bytes) / MIB / (now - last_s) if last_phase == phase else 0.0
         self._last_s, self._last_mark = now, (phase, done, now)
         self._say(
@@ -113,6 +113,10 @@ def told_scan(scan: Scan) -> dict[str, Any]:
         "errors": [told_fault(fault) for fault in faults.listed],
         "seconds": round(sum(tally.seconds for _, tally in done), 3),
         "sessions": scan.standing.sessions,
+        "resumes": [
+            {"phase": phase, "cycle": cycle, "at_byte": at, "done_bytes": done, "after": after}
+            for phase, cycle, at, done, after in scan.standing.resumes
+        ],
         "whole": scan.plan.whole,
         "threads": scan.threads,
         "salt": scan.salt.hex(),

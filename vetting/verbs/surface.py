@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan.add_argument("--cycles", type=int, choices=(1, 2), default=1, help="2: the data, then its complement")
     scan.add_argument("--sample", type=_positive, default=0, metavar="BYTES", help="test a sample, not the whole disk")
     scan.add_argument("--checkpoint", type=Path, help="file that lets a killed scan go on where it was")
+    scan.add_argument(
+        "--carried", type=Path, metavar="FILE", help="a checkpoint of an earlier boot, where this has none"
+    )
+    scan.add_argument("--keep-checkpoint", action="store_true", help="also when the scan is finished")
     scan.add_argument("--checkpoint-every", type=_positive, default=2048 * MIB, metavar="BYTES")
     scan.add_argument("--threads", type=int, choices=range(1, 17), default=None, metavar="N", help="requests in flight")
     scan.add_argument("--max-bad-blocks", type=_positive, default=10_000, metavar="N", help="give up after so many")

@@ -153,3 +153,114 @@ def test_a_checkpoint_of_another_disk_or_another_scan_is_refused(bench: Bench, s
     assert checkpoint.read_text() != text
     said = bench.run("scan", scratch.device, bench.permit(scratch), "--checkpoint", str(checkpoint))
     assert said.code == 2 and "damaged" in said.report.reason
+
+
+# --- power cuts: another boot knows only what was carried away -------------------------------------------------------
+
+
+def cut(bench: Bench, disk: Scratch, *, cycles: int = 1) -> tuple[Path, int]:
+    """Kills a scan while it writes and takes this boot's files away. Returns what was carried and how much it calls written."""
+    checkpoint = bench.folder / "checkpoint"
+    argv = bench.argv("scan", disk.device, bench.permit(disk), "--checkpoint", str(checkpoint), "--threads", "2")
+    process = started(bench, [*argv, "--checkpoint-every", str(4 * MIB), "--cycles", str(cycles)])
+    while not (checkpoint.exists() and _done(checkpoint) >= SIZE // 8) and process.poll() is None:
+        pass
+    process.kill()
+    process.communicate()
+    carried = bench.folder / "carried"
+    checkpoint.rename(carried)
+    for file in bench.heads.iterdir():
+        file.unlink()
+    return carried, _done(carried)
+
+
+def rotted(disk: Scratch, start: int, end: int) -> None:
+    """What a cache without power loses."""
+    with disk.file.open("r+b") as file:
+        for at in range(start, end, MIB):
+            file.seek(at)
+            file.write(bytes(min(MIB, end - at)))
+
+
+def test_after_a_power_cut_what_was_not_flushed_is_written_again_and_every_byte_verified(bench: Bench) -> None:
+    with bench.scratch(SIZE) as disk:
+        carried, written = cut(bench, disk)
+        assert 0 < written < SIZE
+        rotted(disk, written, SIZE)
+        checkpoint = bench.folder / "checkpoint"
+        saved = bench.run(
+            "save-heads", disk.device, bench.permit(disk), "--checkpoint", str(checkpoint), "--carried", str(carried)
+        )
+        assert saved.code == 0 and saved.report.resumed and not saved.report.heads, saved
+        assert len(saved.report.heads_sha256) == 64
+        assert list(bench.heads.iterdir()) == [], "the ends of a disk that was half overwritten are nobody's way back"
+        permit = bench.permit(disk)
+        said = bench.run(
+            "scan", disk.device, permit, "--checkpoint", str(checkpoint), "--carried", str(carried), "--keep-checkpoint"
+        )
+
+        assert said.code == 0 and said.report.clean, said
+        assert said.report.bytes_written == said.report.bytes_verified == SIZE
+        (resume,) = said.report.resumes
+        assert (resume.phase, resume.cycle, resume.after, resume.at_byte) == ("write", 1, "boot", written)
+        assert said.row["resumed_at_bytes"] == written and not said.report.left_aside
+        assert checkpoint.exists()  # finished, and kept until all disks are
+        again = bench.run("scan", disk.device, permit, "--carried", str(carried))
+        assert again.code == 2 and "already used" in again.report.reason, "a permit is used once for each attempt"
+
+
+def test_after_a_power_cut_what_was_flushed_and_is_lost_condemns_the_disk(bench: Bench) -> None:
+    with bench.scratch(SIZE) as disk:
+        carried, written = cut(bench, disk)
+        rotted(disk, written - 2 * MIB, written)
+        said = bench.run("scan", disk.device, bench.permit(disk), "--carried", str(carried))
+
+        assert said.code == 1 and said.report.errors[0].kind == "zeros", said
+        assert (said.report.errors[0].offset, said.report.bad_blocks) == (written - 2 * MIB, 512)
+
+
+@pytest.mark.parametrize("how", ["another disk", "another plan", "damaged", "empty"])
+def test_a_carried_checkpoint_that_does_not_fit_is_left_aside_and_all_is_tested(bench: Bench, how: str) -> None:
+    with bench.scratch(SIZE) as disk, bench.scratch(64 * MIB) as small:
+        carried, _ = cut(bench, disk, cycles=2 if how == "another plan" else 1)
+        text = carried.read_text()
+        carried.write_text({"damaged": text.replace('"mark": ', '"mark": 9', 1), "empty": ""}.get(how, text))
+        victim = small if how == "another disk" else disk
+        said = bench.run("scan", victim.device, bench.permit(victim), "--carried", str(carried))
+
+        assert said.code == 0 and said.report.clean, said
+        assert not said.report.resumed and said.report.left_aside
+        assert said.report.bytes_verified == victim.size_bytes and said.report.heads
+
+
+def test_a_resumed_scan_walks_every_safety_line_again(bench: Bench) -> None:
+    with bench.scratch(SIZE) as disk:
+        carried, _ = cut(bench, disk)
+        for permit, line in (
+            (None, "permit"),
+            (bench.permit(disk, expires_s=1), "permit"),
+            (bench.permit(), "allowlist"),
+        ):
+            said = bench.run("scan", disk.device, permit, "--carried", str(carried))
+            assert said.code == 2 and said.lines == {line}, said
+        with open(disk.device, "r+b") as device:  # somebody put a file system there meanwhile
+            device.seek(1080)
+            device.write(b"\x53\xef")
+            device.seek(1024)
+            device.write((1000).to_bytes(4, "little"))
+        before = disk.digest()
+        said = bench.run("scan", disk.device, bench.permit(disk), "--carried", str(carried))
+        assert said.code == 2 and said.lines == {"wipe probe"} and disk.digest() == before, said
+
+
+def test_a_finished_scan_that_was_carried_is_told_again_and_not_done_again(bench: Bench) -> None:
+    with bench.scratch(64 * MIB) as disk:
+        checkpoint, carried = bench.folder / "checkpoint", bench.folder / "carried"
+        argv = ("--checkpoint", str(checkpoint), "--keep-checkpoint")
+        first = bench.run("scan", disk.device, bench.permit(disk), *argv)
+        checkpoint.rename(carried)
+        before = disk.digest()
+        said = bench.run("scan", disk.device, bench.permit(disk), *argv, "--carried", str(carried))
+
+        assert (first.code, said.code) == (0, 0) and said.report.clean, said
+        assert said.report.resumes[-1].done_bytes == 2 * 64 * MIB and disk.digest() == before

@@ -17,7 +17,7 @@ from vetting.surface.files import create_durably, replace_durably
 
 MIB = 1024 * 1024
 BINDING = Binding(serial="A", wwn="", size_bytes=MIB, run_id=1, cycles=1, sample_bytes=0, read_only=False)
-SAVED = Saved(salt=bytes(range(16)), heads="/x", standing={"phase_index": 1})
+SAVED = Saved(salt=bytes(range(16)), heads="/x", heads_sha256="ab" * 32, standing={"phase_index": 1})
 DISK = DiskIdentity(name="x", device="8:0", kind="disk", serials=("A",), wwn="w", size_bytes=20 * MIB)
 PERMIT = Permit(run_id=1, host_id="h", disks=(), issued_s=0, expires_s=1, nonce="0123456789abcdef")
 

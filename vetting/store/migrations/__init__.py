@@ -2,4 +2,11 @@
 
 from __future__ import annotations
 
-NAMES: tuple[str, ...] = ("m0001_first", "m0002_network", "m0003_console")
+NAMES: tuple[str, ...] = (
+    "m0001_first",
+    "m0002_network",
+    "m0003_console",
+    "m0004_baselines",
+    "m0005_repairs",
+    "m0006_checkpoints",
+)
