@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vetting.domain import changes, evidence, firmware, ledger, specdiff
+from vetting.domain import changes, evidence, firmware, ledger, pins, specdiff
 from vetting.domain.decisions import ACCEPT_DIFFERENCES
 from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
+from vetting.orchestrator import baselines, repairs
 from vetting.orchestrator.moves import Turn, inventory_in, inventory_of
 from vetting.orchestrator.witness import Witness
 from vetting.store import artifacts, attempts, cells, differences, findings, measurements, runs, samples, thresholds
@@ -33,12 +34,18 @@ class Judged:
 
 def believe(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witness: Witness) -> Judged:
     """Holds a result against what the orchestrator itself saw and was promised."""
-    judged, against = evidence.believe(outcome, plan_of(turn, run, attempt), _record(turn, run, attempt, witness))
+    plan = plan_of(turn, run, attempt)
+    judged, against = evidence.believe(outcome, plan, _record(turn, run, attempt, witness))
+    pinned, broken = pins.judge(outcome, attempt.stage, run.spec, plan.inventory, run.profile.name)
+    if judged.passed or (pinned.verdict is Verdict.FAIL and judged.verdict is Verdict.ERROR):
+        judged = pinned
     if judged.passed and attempt.stage == "Inventory" and inventory_in(judged) is None:
         judged = judged.but(verdict=Verdict.ERROR, reason="Inventory passed without an inventory that can be read")
-    return Judged(
-        outcome=judged, posted=outcome.verdict, objections=tuple(f"({one.fault}) {one.text}" for one in against)
+    objections = (
+        *(f"({one.fault}) {one.text}" for one in against),
+        *(f"({one.fault}) {one.component}: {one.text}" for one in broken),
     )
+    return Judged(outcome=judged, posted=outcome.verdict, objections=objections)
 
 
 def plan_of(turn: Turn, run: RunRow, attempt: AttemptRow) -> evidence.Plan:
@@ -119,6 +126,7 @@ def record(turn: Turn, run: RunRow, attempt: AttemptRow, judged: Judged) -> None
     cells.put(run.id, stage, number, outcome.cells)
     measurements.put(run.id, stage, number, outcome.measurements)
     findings.add(run.id, stage, number, outcome.findings, at=turn.at)
+    findings.add(run.id, stage, number, baselines.worth_a_word(turn, run, stage, outcome), at=turn.at)
     if stage == "Firmware" and outcome.passed:
         snapshots.put(run.id, firmware_in(outcome))
     newest = [one.after for one in outcome.counters if one.name == "sel_record_id" and one.after is not None]
@@ -142,7 +150,8 @@ def validate_spec(turn: Turn, run: RunRow, attempt: AttemptRow) -> Outcome:
         return Outcome.error(
             "this run has no inventory to compare the expected spec with; cancel it and start a new one"
         )
-    found = [*specdiff.compare(run.spec, inventory)]
+    repaired = repairs.proved(run, inventory)
+    found = repairs.explained(run, specdiff.compare(run.spec, inventory))
     items = snapshots.firmware_of(run.id)
     pins = firmware.check_pins(
         run.spec.firmware, items, severities=run.spec.severities, unreadable=inventory.unreadable
@@ -156,12 +165,13 @@ def validate_spec(turn: Turn, run: RunRow, attempt: AttemptRow) -> Outcome:
                 kind=kind, severity=row.severity, component=row.component, field=row.field,
                 expected=row.expected, found=row.found, text=row.text,
             )
-            for kind, rows in (("spec", found), ("firmware", pins), ("last good run", before))
+            for kind, rows in (("spec", found), ("firmware", pins), ("last good run", before), (repairs.KIND, repaired))
             for row in rows
         ],
     )  # fmt: skip
-    verdict = specdiff.verdict_of((*found, *pins))
-    critical = [row.text for row in (*found, *pins) if row.severity is Severity.CRITICAL]
+    against = (*repaired, *found, *pins)
+    verdict = specdiff.verdict_of(against)
+    critical = [row.text for row in against if row.severity is Severity.CRITICAL]
     count = len(found) + len(pins)
     compared = f"{count or 'no'} {'difference' if count == 1 else 'differences'}, {len(critical) or 'none'} critical"
     if verdict is Verdict.PASS:

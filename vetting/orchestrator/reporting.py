@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +15,13 @@ from vetting.clock import Clock
 from vetting.domain.errors import BadInput, Refusal, Unavailable
 from vetting.domain.outcome import ArtifactRef, Outcome, Verdict
 from vetting.domain.states import CLOSED, Event, RunState
-from vetting.orchestrator import gathering
+from vetting.orchestrator import baselines, gathering
+from vetting.orchestrator.latest import TEMPERATURES
 from vetting.orchestrator.moves import Turn
 from vetting.orchestrator.records import REPORTING
 from vetting.report import html, json
 from vetting.report.model import Report
-from vetting.store import Store, artifacts, attempts, runs
+from vetting.store import Store, artifacts, attempts, peaks, runs
 from vetting.store.artifacts import Room, Stored
 from vetting.store.sentences import in_words
 
@@ -79,6 +80,8 @@ class Reporting:
         if run.state is not RunState.REPORTING:
             return
         try:
+            hottest = await self._store.read(lambda: peaks.highest(run_id, TEMPERATURES))
+            await turn(lambda now: self._tell_heat(now, run_id, hottest))
             async with self._lock(run_id):
                 report = await self._store.read(lambda: gathering.gather(run_id, closing=True))
                 path, files = await asyncio.to_thread(self._put, report)
@@ -87,9 +90,22 @@ class Reporting:
             why = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
             await turn(lambda now: self._failed(now, run_id, f"the report could not be written: {why}"))
             return
-        await turn(lambda now: self._done(now, run_id, report, path, files))
+        await turn(lambda now: self._done(now, run_id, report, path, files, hottest))
 
-    def _done(self, turn: Turn, run_id: int, report: Report, path: Path, files: dict[str, Stored]) -> None:
+    def _tell_heat(self, turn: Turn, run_id: int, hottest: Mapping[str, float]) -> None:
+        running = attempts.running(run_id)
+        if running is not None and running.stage == REPORTING:
+            baselines.tell_heat(turn, runs.get(run_id), running.attempt, hottest)
+
+    def _done(
+        self,
+        turn: Turn,
+        run_id: int,
+        report: Report,
+        path: Path,
+        files: dict[str, Stored],
+        hottest: Mapping[str, float],
+    ) -> None:
         run = runs.get(run_id)
         running = attempts.running(run_id)
         if run.state is not RunState.REPORTING or running is None:
@@ -104,6 +120,7 @@ class Reporting:
         )  # fmt: skip
         self._record(run_id, files, now=turn.at)
         turn.say("run.attempt", run_id, stage=REPORTING, attempt=running.attempt, verdict=str(Verdict.PASS))
+        baselines.remember(turn, run, hottest)
         turn.move(run, Event.STAGE_PASSED, ended_at=turn.at, **_verdict_of(report, path))
 
     def _failed(self, turn: Turn, run_id: int, why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import honest
+from tests.fakes.siblings import Sibling, Sick, ill, well
 from vetting.domain.baseline import (
     FEWEST_HOSTS,
     Past,
@@ -45,7 +46,7 @@ def tool(*argv: str, version: str = "fio-3.39") -> ToolRecord:
     )
 
 
-def storage(iops: dict[str, float], version: str = "fio-3.39") -> Outcome:
+def storage(iops: Mapping[str, float], version: str = "fio-3.39") -> Outcome:
     rows = [
         Measurement(series=f"disk.{serial.lower()}.fio.iops", value=value, unit="/s", component=f"disk:{serial}")
         for serial, value in iops.items()
@@ -322,3 +323,51 @@ def test_cards_at_one_speed_are_peers_direction_by_direction() -> None:
     (word,) = told(measured("Network", Outcome.ok(measurements=rows), replace(honest.INVENTORY, nics=nics)))
     assert word.component == f"nic:{macs[2]}"
     assert "network throughput (from server) 9,000 Mb/s: 62% below" in word.text
+
+
+# a fleet -------------------------------------------------------------------------------------------------------------
+
+MEASURING = ("SMART", "CPUStress", "Storage", "Network")
+
+
+def words_of(sibling: Sibling, stage: str, past: Sequence[Past], sick: Sick = well) -> tuple[Finding, ...]:
+    rows = measured(stage, sibling.outcome(stage, sick), sibling.inventory)
+    return findings(deviations(rows, virtual=False, past=past, host_id=sibling.number))
+
+
+def past_of(siblings: Sequence[Sibling], stage: str) -> list[Past]:
+    return [Past(one.number, one.number, keep(measured(stage, one.outcome(stage), one.inventory))) for one in siblings]
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=8, deadline=None)
+def test_twenty_sound_hosts_are_silent_about_each_other_themselves_and_their_parts(seed: int) -> None:
+    twins = [Sibling(number, random.Random(seed + number)) for number in range(20)]
+    for stage in MEASURING:
+        past = past_of(twins, stage)
+        assert [word.text for twin in twins for word in words_of(twin, stage, past)] == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "component", "factor", "names"),
+    [
+        ("Storage", "disk:T7D2", 0.3, ("iops", "mean")),
+        ("Storage", "disk:T7D2", 8.0, ("p99",)),
+        ("CPUStress", "cpu:5", 0.5, ()),
+        ("CPUStress", "cpu", 0.6, ()),
+        ("Network", "nic:52:54:00:00:07:01", 0.4, ("from_server",)),
+        ("SMART", "disk:T7D2", 1.9, ("temperature",)),
+    ],
+)
+def test_of_twenty_hosts_one_sick_part_gets_exactly_one_warning(
+    stage: str, component: str, factor: float, names: tuple[str, ...]
+) -> None:
+    twins = [Sibling(number, random.Random(number)) for number in range(20)]
+    past = past_of(twins, stage)
+    told_of = [
+        word
+        for twin in twins
+        for word in words_of(twin, stage, past, ill(component, factor, *names))
+        if twin.number == 7
+    ]
+    assert [word.component for word in told_of] == [component]

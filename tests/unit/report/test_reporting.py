@@ -55,11 +55,11 @@ def desk(store: Store, tmp_path: Path) -> Desk:
     return Desk(store, tmp_path / "data")
 
 
-async def test_the_stage_completes_the_run_in_one_turn(store: Store, desk: Desk) -> None:
+async def test_the_stage_tells_what_was_hot_and_then_completes_the_run_in_one_turn(store: Store, desk: Desk) -> None:
     story = records.vetted(store)
     await desk.reporting.complete(story.run_id, desk.turn)
     run = desk.run(story)
-    assert (run.state, desk.turns) == (RunState.COMPLETED, 1)
+    assert (run.state, desk.turns) == (RunState.COMPLETED, 2)
     assert run.verdict == "Vetted: every stage passed (GPU skipped: no GPU in this host)."
     assert run.verdict_detail["word"] == "vetted"
     assert run.ended_at == records.BEGIN + 9000
@@ -157,7 +157,8 @@ async def test_a_run_that_was_cancelled_while_we_wrote_stays_cancelled(store: St
     story = records.vetted(store)
 
     async def late(act: Callable[[Turn], T]) -> T:
-        story.move(Event.OPERATOR_CANCELLED, who="mira", why="changed my mind")
+        if desk.run(story).state is RunState.REPORTING:
+            story.move(Event.OPERATOR_CANCELLED, who="mira", why="changed my mind")
         return await desk.turn(act)
 
     # `move` is synchronous and belongs into a thread of its own, for the store answers on the loop
