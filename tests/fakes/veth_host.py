@@ -30,6 +30,9 @@ class VethHost:
     def inside(self, *argv: str) -> None:
         subprocess.run(["ip", "netns", "exec", self.namespace, *argv], check=True, capture_output=True)
 
+    def here(self, *argv: str) -> None:
+        _run(*argv)
+
     def loses(self, share: float, *, to_server: bool) -> None:
         """From now on this share of the packets of one direction is lost, at random, on a link that looks sound.
 
