@@ -207,10 +207,10 @@ async def _carried(deps: Deps, nic: _Nic, way: Way, *, speed: int | None) -> Non
     """Both directions, one after the other, then both again at a steady pace; one that fails does not spare the others."""
     knobs = deps.job.profile.network
     gentle_s = 0.0 if nic.component == LOOPBACK else paced_s(knobs.seconds)
+    whole_s = len(DIRECTIONS) * (knobs.seconds + gentle_s)
     rates: dict[str, float] = {}
     try:
         for number, (name, mode) in enumerate(DIRECTIONS):
-            whole_s = len(DIRECTIONS) * (knobs.seconds + gentle_s)
             async with _watched(deps, nic, way, from_s=number * knobs.seconds, for_s=knobs.seconds, of_s=whole_s):
                 carried = await carry(
                     deps, way, seconds=knobs.seconds, parallel=knobs.parallel, mode=mode, keep=_kept(nic, name)
