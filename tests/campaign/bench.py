@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.campaign.fault import Fault
+    from tests.campaign.fault import Control, Fault
     from tests.lab.host import Host
     from tests.lab.orchestrator import Orchestrator
     from tests.lab.rack import Rack
@@ -26,7 +26,7 @@ class Spoiled(Exception):
 class Bench:
     """`run` is None until the run is started (in `prepare`). `notes` are printed beside the row."""
 
-    fault: Fault
+    fault: Fault | Control
     rack: Rack
     serve: Orchestrator
     host: Host
@@ -53,6 +53,8 @@ class Bench:
         self.answered += 1
         mark = f"answer-{self.answered}"
         line = f"{mark} {base64.b64encode(script.encode()).decode()}"
+        assert self.host.typing is not None, f"{self.fault.name} is off"
+        self.host.typing.setblocking(False)
         try:
             async with asyncio.timeout(limit_s):
                 self.host.type(line)

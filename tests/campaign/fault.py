@@ -98,5 +98,6 @@ class Control:
     knobs: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     start: dict[str, Any] = field(default_factory=dict)
+    over_network: bool = False  # by firmware and iPXE, where the others get kernel and initrd from QEMU
     true_warnings: tuple[str, ...] = ()  # expressions: what may be said, for it is so
     fast: bool = False

@@ -29,8 +29,6 @@ class Direct:
     kernel: Path
     initrd: Path
     words: str  # the kernel's command line
-    tree: Path | None = None  # shared read-only by 9p, as "root"
-    laid_over: Path | None = None  # shared read-only by 9p, as "over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +100,9 @@ def _firmware(hardware: Hardware, place: Place) -> list[str]:
         case Firmware.BIOS_PXE:
             return ["-kernel", str(PLAIN_PXE), "-initrd", str(place.pxe_script)]
         case Firmware.DIRECT:
-            return _direct(place.direct) if place.direct else []
+            assert place.direct is not None, f"{hardware.name} has nothing to start"
+            kernel = place.direct
+            return ["-kernel", str(kernel.kernel), "-initrd", str(kernel.initrd), "-append", kernel.words]
         case Firmware.UEFI | Firmware.UEFI_HTTP:
             by_pxe = hardware.firmware is Firmware.UEFI
             return [
@@ -112,15 +112,6 @@ def _firmware(hardware: Hardware, place: Place) -> list[str]:
                 "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
                 "-fw_cfg", f"name=opt/org.tianocore/IPv4PXESupport,string={'y' if by_pxe else 'n'}",
             ]  # fmt: skip
-
-
-def _direct(direct: Direct) -> list[str]:
-    words = ["-kernel", str(direct.kernel), "-initrd", str(direct.initrd), "-append", direct.words]
-    for tag, folder in (("root", direct.tree), ("over", direct.laid_over)):
-        if folder is not None:
-            share = f"local,id={tag},path={folder},security_model=none,readonly=on,multidevs=remap"
-            words += ["-fsdev", share, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-    return words
 
 
 def _nics(hardware: Hardware, place: Place, first: int) -> list[str]:
