@@ -139,6 +139,18 @@ def _record(columns: list[str]) -> SelRecord:
     )
 
 
+def parse_sel_info(text: str) -> bool:
+    """`ipmitool sel info`: whether the event log is full or has lost records. Raises ParseError."""
+    fields = _fields(text)
+    if "Entries" not in fields:
+        raise _said(text, "event log")
+    return (
+        fields.get("Overflow") == "true"
+        or fields.get("Percent Used") == "100%"
+        or fields.get("Free Space") == "0 bytes"
+    )
+
+
 def parse_power(text: str) -> float | None:
     """`ipmitool dcmi power reading`: watts now; None where the BMC says that its readings are not activated.
 

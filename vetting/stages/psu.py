@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from vetting.domain.errors import ToolMissing
 from vetting.domain.inventory import Sensor
-from vetting.domain.outcome import Cell, Outcome, Verdict, Work
+from vetting.domain.outcome import Cell, Finding, Outcome, Severity, Verdict, Work
 from vetting.domain.profiles import PsuKnobs, Unobserved
 from vetting.parsers import hwmon, ipmitool
 from vetting.parsers.ipmitool import SensorReading
@@ -69,7 +69,11 @@ class Psu:
 def _concluded(verdict: Verdict, reason: str, *work: Work, seen: Envelope | None = None) -> Outcome:
     cell = Cell(component="psu", verdict=verdict, reason=reason, work=work)
     measurements = tuple(seen.measurements()) if seen else ()
-    return Outcome.of_cells([cell], measurements=measurements).but(reason=reason)
+    unlike = tuple(
+        Finding(severity=Severity.WARNING, component="psu", text=text, source="psu")
+        for text in (envelope.unlike_twins(seen.rails.values()) if seen else ())
+    )
+    return Outcome.of_cells([cell], measurements=measurements, findings=unlike).but(reason=reason)
 
 
 @dataclass(slots=True)

@@ -66,6 +66,35 @@ def test_what_a_record_weighs(event: str, severity: Severity) -> None:
     assert [one.severity for one in grown((), after)[1]] == [severity]
 
 
+@pytest.mark.parametrize(
+    ("event", "part"),
+    [
+        ("Memory #0x53 | Correctable ECC (@DIMMA1(CPU1)) | Asserted", "dimm:DIMMA1(CPU1)"),
+        ("Memory P2-DIMMB1 | Uncorrectable ECC | Asserted", "dimm:P2-DIMMB1"),
+        ("Memory #0x87 | Correctable ECC | Asserted | CPU1_DIMM_A3", "dimm:CPU1_DIMM_A3"),
+        ("Memory #0x53 | Uncorrectable ECC | Asserted", "memory"),
+        ("Critical Interrupt #0x05 | Bus Fatal Error | Asserted | (Bus 3b Device 00 Function 0)", "pci:0000:3b:00.0"),
+        ("Slot / Connector Slot 3 | Fault Status | Asserted", "pci:slot 3"),
+        ("Processor CPU2 | IERR | Asserted", "cpu"),
+        ("Power Supply PS1 Status | Failure detected | Asserted", "psu"),
+        ("Fan #0x30 | Lower Critical going low | Asserted", "host"),
+    ],
+)
+def test_which_part_a_record_speaks_of(event: str, part: str) -> None:
+    (finding,) = grown((), parse_sel(f"   7 | 11/20/26 | 08:08:02 UTC | {event}\n"))[1]
+    assert finding.component == part
+
+
+@pytest.mark.parametrize(
+    ("times", "severities"), [(10, {Severity.WARNING}), (11, {Severity.WARNING, Severity.CRITICAL})]
+)
+def test_more_corrected_memory_errors_than_ecc_is_for_accuse_the_host(times: int, severities: set[Severity]) -> None:
+    line = "  {:2x} | 11/20/26 | 08:08:02 UTC | Memory #0x53 | Correctable ECC (DIMM_A1) | Asserted\n"
+    findings = grown((), parse_sel("".join(line.format(number) for number in range(1, times + 1))))[1]
+    assert {one.severity for one in findings} == severities
+    assert {one.component for one in findings} == {"dimm:DIMM_A1"}
+
+
 def test_a_log_that_was_cleared_in_between_still_tells_what_came() -> None:
     before = parse_sel("  ff | 11/20/26 | 08:00:00 UTC | Fan #0x30 | Lower Critical going low | Asserted\n")
     after = parse_sel("   1 | 11/20/26 | 09:00:00 UTC | Processor #0x01 | IERR | Asserted\n")

@@ -251,6 +251,27 @@ async def test_redundancy_that_is_lost_under_load_fails(words: str) -> None:
     assert (await vet(world([*burst(), *sdr(SDR, worse)], BMC))).verdict is Verdict.FAIL
 
 
+async def test_redundancy_that_is_lost_fails_where_the_spec_asks_for_two_although_both_are_present() -> None:
+    lost = SDR + "PS Redundancy    | 77h | ok  | 10.3 | Redundancy Lost\n"
+    outcome = await vet(world([*burst(), *sdr(lost)], BMC, expected=ExpectedSpec(psu_count=2)))
+    assert outcome.verdict is Verdict.FAIL and "PS Redundancy: Redundancy Lost" in outcome.reason
+    assert (await vet(world([*burst(), *sdr(lost)], BMC, expected=ExpectedSpec(psu_count=1)))).verdict is Verdict.PASS
+
+
+async def test_a_supply_s_own_fan_or_heat_past_its_threshold_fails() -> None:
+    outcome = await vet(world([*burst(), *sdr(SDR + "PS2 Fan          | 7ah | cr  | 10.2 | 0 RPM\n")], BMC))
+    assert outcome.verdict is Verdict.FAIL and "PS2 Fan is at 0 RPM" in outcome.reason
+
+
+@pytest.mark.parametrize(("watts", "told"), [(230, False), (115, False), (40, True), (0, True)])
+async def test_a_supply_that_carries_much_less_than_its_twin_is_told(watts: int, told: bool) -> None:
+    twin = SDR + f"PS2 Input Power  | 71h | ok  | 10.2 | {watts} Watts\n"
+    outcome = await vet(world([*burst(), *sdr(twin)], BMC))
+    assert outcome.verdict is Verdict.PASS, outcome.reason  # it may be set to rest while one suffices
+    text = f"under load ps2-input-power took {watts} W and ps1-input-power 220 W"
+    assert [finding.text for finding in outcome.findings] == ([text] if told else [])
+
+
 async def test_a_bmc_that_is_there_and_does_not_answer_is_an_error() -> None:
     outcome = await vet(world([*burst(), Says("ipmitool", exit_code=1, stderr=NO_BMC)], BMC))
     assert outcome.verdict is Verdict.ERROR

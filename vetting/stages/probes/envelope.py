@@ -28,8 +28,11 @@ BROKEN = re.compile(
     r"failure detected|predictive failure|ac lost|input lost|lost or out|out-of-range|config(?:uration)? error",
     re.IGNORECASE,
 )
-FEWER = re.compile(r"absent|not present|redundancy (?:lost|degraded)|non-redundant", re.IGNORECASE)
+REDUNDANCY = re.compile(r"redundancy (?:lost|degraded)|non-redundant", re.IGNORECASE)
+FEWER = re.compile(rf"absent|not present|{REDUNDANCY.pattern}", re.IGNORECASE)
 CRITICAL = re.compile(r"[lu]?(?:cr|nr)$")
+OF_SUPPLY = re.compile(r"(psu?|pwr-?supply|power-supply)-?(\d)(?!\d)(.*)")  # ps1-input-power, psu2-pin
+TWIN_SHARE, TWIN_LEAST_W = 0.5, 50.0
 
 
 @dataclass(slots=True)
@@ -115,6 +118,19 @@ def _of_supply(reading: SensorReading) -> bool:
     return reading.entity.startswith(POWER_SUPPLY) or named is not None
 
 
+def unlike_twins(rails: Iterable[Rail]) -> Iterator[str]:
+    """Power supplies that carry much less of the load than their twin does. Told, for some are set to rest while one suffices."""
+    twins: dict[str, list[tuple[str, float]]] = {}
+    for rail in rails:
+        name = rail.sensor.series.rpartition(".")[2]
+        if rail.sensor.series.startswith("power.") and rail.loaded and (match := OF_SUPPLY.match(name)):
+            twins.setdefault(f"{match[1]}#{match[3]}", []).append((name, fmean(rail.loaded)))
+    for pair in twins.values():
+        least, most = min(pair, key=lambda each: each[1]), max(pair, key=lambda each: each[1])
+        if len(pair) > 1 and most[1] >= TWIN_LEAST_W and least[1] < most[1] * TWIN_SHARE:
+            yield f"under load {least[0]} took {least[1]:.0f} W and {most[0]} {most[1]:.0f} W"
+
+
 def supply_faults(readings: Iterable[SensorReading], wanted: int | None, at_first: Iterable[str] = ()) -> Iterator[str]:
     """What the BMC holds against the power supplies and the rails that they feed; `wanted` is how many the spec names.
 
@@ -128,10 +144,13 @@ def supply_faults(readings: Iterable[SensorReading], wanted: int | None, at_firs
     for each in listed:
         rail = Rail(Sensor(series=f"volt.bmc.{slug(each.name)}", unit="V", source="bmc"))
         if _of_supply(each):
-            if BROKEN.search(each.text) or (
-                FEWER.search(each.text) and not enough and f"{each.name}: {each.text}" not in before
-            ):
-                yield f"{each.name}: {each.text}"
+            said = f"{each.name}: {each.text}"
+            fewer = FEWER.search(each.text) and not enough and said not in before
+            alone = REDUNDANCY.search(each.text) and wanted is not None and wanted > 1
+            if BROKEN.search(each.text) or fewer or alone:
+                yield said
+            elif CRITICAL.match(each.status):
+                yield f"{each.name} is at {each.text}, past the BMC's own critical threshold"
         elif each.unit == "Volts" and rail.is_supply and CRITICAL.match(each.status):
             yield f"{each.name} is at {each.text}, past the BMC's own critical threshold"
     if wanted is not None and present and len(present) < wanted:
