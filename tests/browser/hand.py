@@ -63,7 +63,7 @@ class Hand:
             }
         )  # fmt: skip
         reply = await self._ask("claim", message, wire.ClaimReply, token=self.token or self.ticket)
-        self.token = reply.token
+        self.token, self.profile = reply.token, reply.profile  # a repair may have raised what its profile asks for
         self.doing = "holding" if reply.holding else "running"
         self._turn_to(reply.current_stage, reply.attempt)
         return reply

@@ -31,6 +31,7 @@ class Machine:
     name: str = ""
     model: str = MODEL
     bios: str = "3.8a"
+    first_dimm: str = "34A1B2CA"  # serial of what is in P1-DIMMA1
 
     @property
     def host(self) -> str:
@@ -87,8 +88,8 @@ class Machine:
             cpu=FoundCpu(model=CPU, sockets=2, cores=32, threads=64, microcode="0x2007006"),
             memory_bytes=135_057_788_928,
             dimms=tuple(
-                FoundDimm(locator=f"P1-DIMM{place}1", size_bytes=32 * GIB, serial=f"34A1B2C{place}", manufacturer="Micron")
-                for place in "ABCD"
+                FoundDimm(locator=f"P1-DIMM{place}1", size_bytes=32 * GIB, serial=serial, manufacturer="Micron")
+                for place, serial in zip("ABCD", (self.first_dimm, "34A1B2CB", "34A1B2CC", "34A1B2CD"), strict=True)
             ),
             disks=disks,
             nics=nics,

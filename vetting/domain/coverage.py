@@ -132,7 +132,7 @@ def _reached(stage: str, cell: Cell, share: float, profile: Profile) -> Iterator
         least = work.of * share
         if work.unit in SECONDS:
             least = work.of - SLACK_S if share else 0.0
-        elif stage == "Storage" and work.unit in UNIT_BYTES and profile.storage.surface is SurfaceMode.SAMPLE:
+        elif stage == "Storage" and work.unit in UNIT_BYTES and not _whole(cell.component, profile):
             promised = min(profile.storage.sample_bytes, profile.storage.fio_size_bytes)
             least = min(least, promised / UNIT_BYTES[work.unit])
         elif (
@@ -156,12 +156,18 @@ def _present(
         there, words = float(inventory.cpu.threads), "cpus"
     elif stage == "CPUStress" and cell.component == "memory" and inventory:
         there, words = float(inventory.memory_bytes), "bytes of memory"
-    elif stage == "Storage" and profile.storage.surface is SurfaceMode.FULL:
+    elif stage == "Storage" and _whole(cell.component, profile):
         there, words = float(_disk_bytes(cell.component, inventory, disks)), "bytes of the disk"
     if there > 0 and cell.work:
         named = max(work.of * UNIT_BYTES.get(work.unit, 1) for work in cell.work)
         if not named >= there * PRESENT:
             yield f"{cell.component}: {named:.0f} {words} are called the whole, Inventory found {there:.0f}"
+
+
+def _whole(component: str, profile: Profile) -> bool:
+    """Whether this disk's whole surface was promised."""
+    asked = {f"disk:{serial}" for serial in profile.storage.thorough}
+    return profile.storage.surface is SurfaceMode.FULL or component in asked
 
 
 def disk_of(component: str, disks: Iterable[ExpectedDisk]) -> ExpectedDisk | None:

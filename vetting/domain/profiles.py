@@ -60,6 +60,7 @@ class StorageKnobs:
     fio_size_bytes: int = 4 * GIB  # area that fio writes and verifies, at most half of the disk
     surface_floor_mb_s: float = 20.0  # slower than this is past the deadline
     countdown_s: int = 60  # before the first byte of a real disk; 0 where only scratch disks are written
+    thorough: tuple[str, ...] = ()  # serials of disks that are tested whole and twice, whatever the others get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

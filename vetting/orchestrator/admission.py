@@ -10,7 +10,7 @@ from vetting import wire
 from vetting.domain.errors import BadInput, Conflict, NotFound, Refusal
 from vetting.domain.profiles import Profile
 from vetting.domain.states import RunState
-from vetting.orchestrator import planning
+from vetting.orchestrator import planning, repairs
 from vetting.orchestrator.moves import Turn
 from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.ways import demand_way
@@ -35,6 +35,8 @@ def admit(turn: Turn, request: wire.StartRun) -> tuple[HostRow, Profile]:
     demand_way(turn, host, request)
     if (active := open_run_of_host(host.id)) is not None:
         raise Conflict(f"{host.name} has run {active.id} ({active.state}); cancel or release it first", run=active.id)
+    if request.repair is not None:
+        repairs.demand(host, request.repair)
     _demand_confirmation(host, request)
     _demand_go(turn, request)
     return host, profile

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.inventory import FoundDisk, Inventory
 from vetting.domain.naming import known
-from vetting.domain.profiles import Profile, SelfTest, SurfaceMode
+from vetting.domain.profiles import Profile, SelfTest
 from vetting.domain.specdiff import find_disk
 from vetting.orchestrator import planning
 from vetting.stages.base import Stage
@@ -85,21 +85,22 @@ class _Guess:
         return max([LONG_TEST_LEAST_S, *times]), "long self-test of all drives at once, each at its own pace"
 
     def _surface(self) -> tuple[float, str]:
-        asked = asked_of(self.profile.storage)
         slowest = ("", 0.0, 0.0)
         for disk in planning.disks_to_be_written(self.expected, non_destructive=False):
+            asked = asked_of(self.profile.storage).of(disk.serial)
             rate = self.measured.get(known(disk.serial)) or ASSUMED[self._kind(disk)]
             seconds = 2 * asked.cycles * asked.promised(self._size(disk)) / rate
             if seconds > slowest[1]:
                 slowest = (disk.serial, seconds, rate)
         serial, seconds, rate = slowest
+        asked = asked_of(self.profile.storage).of(serial)
         if not serial:
             return 0.0, ""
         how = "as its last run measured" if self.measured.get(known(serial)) else "assumed"
         times = {1: "written and read back", 2: "written and read back twice"}.get(
             asked.cycles, f"{asked.cycles} times"
         )
-        part = "the whole of it" if self.profile.storage.surface is SurfaceMode.FULL else "a sample of it"
+        part = "the whole of it" if not asked.sample_bytes else "a sample of it"
         return (
             seconds,
             f"all disks at once; the slowest is {serial[:60]}, {part} {times} at {rate / 1e6:.0f} MB/s, {how}",

@@ -13,7 +13,7 @@ from vetting.domain.limits import covers, unheard, weaknesses
 from vetting.domain.outcome import Finding, Verdict
 from vetting.domain.profiles import Unobserved
 from vetting.domain.verdict import AttemptRecord, Override, RunVerdict, judge_run
-from vetting.orchestrator import particulars, passages
+from vetting.orchestrator import particulars, passages, repairtold
 from vetting.orchestrator.curves import curves_of
 from vetting.orchestrator.records import REPORTING, Records, read
 from vetting.orchestrator.tested import coverage, unasked, unexpected_disks
@@ -27,6 +27,7 @@ from vetting.report.model import (
     FindingShown,
     FirmwareShown,
     MeasurementShown,
+    RepairShown,
     Report,
     ThresholdShown,
     VerdictShown,
@@ -112,6 +113,8 @@ def _remarks(records: Records, series: Sequence[str]) -> Iterator[str]:
             yield f"disk {disk.serial} was not to be written: only its health was asked for"
     for found in unexpected_disks(records):
         yield f"disk {found.serial or found.name} is not in the expected spec and was not tested"
+    if (shown := repair_shown(records)) is not None:
+        yield from repairtold.remarks(shown, records.run)
     allowed = records.run.profile.unobserved is Unobserved.DECLARE and "Inventory" in records.last
     if allowed and (silent := unheard(records.thresholds, series)):
         yield f"not observable: no series {', '.join(row.series for row in silent)}"
@@ -122,6 +125,13 @@ def _said_beside(records: Records) -> Iterator[str]:
     for row in unasked(records):
         if row.stage == "Network":
             yield f"{row.name} was not tested: {row.reason}"
+    if (shown := repair_shown(records)) is not None:
+        yield from repairtold.beside_verdict(shown)
+
+
+def repair_shown(records: Records) -> RepairShown | None:
+    """None for a run that is none after a repair."""
+    return repairtold.told(records.repair, records.run, records.attempts) if records.repair is not None else None
 
 
 def _report(records: Records, series: Sequence[str], curves: Curves | None) -> Report:
@@ -165,6 +175,7 @@ def _report(records: Records, series: Sequence[str], curves: Curves | None) -> R
         image=particulars.image_shown(records.run.image),
         tools=particulars.tools_used(records),
         versions=particulars.versions(),
+        repair=repair_shown(records),
     )
 
 

@@ -15,7 +15,7 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import Conflict, NotAllowed, Refusal, StageMismatch
 from vetting.domain.states import ACTIVE, BEFORE_CLAIM, CLOSED, IN_STAGE, RunState
-from vetting.orchestrator import admission, deciding, holding, reporters, running, starting
+from vetting.orchestrator import admission, deciding, holding, repairs, reporters, running, starting
 from vetting.orchestrator.bus import Bus
 from vetting.orchestrator.iperf import IperfPool
 from vetting.orchestrator.keys import hold_key_pair, public_hex
@@ -54,11 +54,12 @@ class Progress:
     async def start(self, request: wire.StartRun, *, who: str, scaled: dict[str, Any] | None = None) -> wire.RunStarted:
         """A new run, queued; dispatched at once where its host boots by hand, to show the ticket once."""
         run = await self._turn(lambda turn: starting.start(turn, request, who=who, scaled=scaled or {}))
+        notes = await self._store.read(lambda: repairs.notes_of(run))
         if request.start_by != "manual":
-            return wire.RunStarted(run_id=run.id, state=str(run.state))
+            return wire.RunStarted(run_id=run.id, state=str(run.state), notes=notes)
         run = await self._turn(lambda turn: starting.dispatch(turn, runs.get(run.id)))
         ticket = await self.boot_requested(run.host_id)
-        return wire.RunStarted(run_id=run.id, state=str(RunState.BOOTING), ticket=ticket)
+        return wire.RunStarted(run_id=run.id, state=str(RunState.BOOTING), ticket=ticket, notes=notes)
 
     async def why_not_start(self, requests: Sequence[wire.StartRun]) -> tuple[str, ...]:
         """For each of them, what `start` would refuse it with now; empty where it would begin. Changes nothing."""

@@ -24,6 +24,7 @@ from vetting.store import (
     hosts,
     logs,
     measurements,
+    repairs,
     runs,
 )
 from vetting.store import thresholds as limits_on_record
@@ -37,6 +38,7 @@ from vetting.store.rows import (
     HostRow,
     LateResultRow,
     MeasurementRow,
+    RepairRow,
     RunRow,
     TransitionRow,
 )
@@ -69,6 +71,7 @@ class Records:
     artifacts: tuple[ArtifactRow, ...]
     last_words: dict[str, tuple[str, ...]]  # what the kernel sent, by the stage that its host died in
     audit: tuple[AuditRow, ...]  # oldest first
+    repair: RepairRow | None = None  # of a run after a repair
 
     @cached_property
     def inventory(self) -> Inventory | None:
@@ -143,4 +146,5 @@ def read(run_id: int, *, closing: bool = False) -> Records:
         artifacts=tuple(artifacts.artifacts_of(run_id)),
         last_words=_last_words(run_id, of_run),
         audit=tuple(reversed(audit.entries(run_id=run_id, limit=AUDIT_ROWS))),
+        repair=repairs.find(run_id),
     )

@@ -14,12 +14,13 @@ from vetting.domain.outcome import Severity, Verdict
 from vetting.domain.permit import DISK
 from vetting.domain.profiles import shortfalls
 from vetting.domain.states import BEFORE_CLAIM, CLOSED, IN_STAGE, ORCHESTRATOR_STAGES, Event, RunState
-from vetting.orchestrator import permits, planning
+from vetting.orchestrator import permits, planning, repairs
 from vetting.orchestrator.admission import DISPATCH, admit
 from vetting.orchestrator.moves import NO_KEY, Turn, inventory_of
 from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.ways import START_EVENTS, gone_wrong
 from vetting.store import attempts, audit, findings, hosts, runs, thresholds, tokens
+from vetting.store import repairs as repairs_on_record
 from vetting.store.rows import HostRow, NewRun, RunRow
 
 TICKET_VALID_S = 30 * 60.0
@@ -36,6 +37,8 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
     """
     config = turn.means.config
     host, profile = admit(turn, request)
+    after = repairs.planned(host, profile, request.repair, config.limits) if request.repair else None
+    profile = after.profile if after else profile
     run = runs.create(
         NewRun(
             host_id=host.id,
@@ -53,7 +56,10 @@ def start(turn: Turn, request: wire.StartRun, *, who: str, scaled: dict[str, Any
         now=turn.at,
     )
     thresholds.seed(run.id, config.thresholds_for(host.spec))
-    detail = {"profile": profile.name, "non_destructive": request.non_destructive}
+    detail: dict[str, Any] = {"profile": profile.name, "non_destructive": request.non_destructive}
+    if after is not None:
+        repairs_on_record.add(run.id, after.ordered)
+        detail["replaced"] = [part.named for part in after.ordered.repair.parts]
     audit.add(at=turn.at, who=who, what="run.start", target=host.name, run_id=run.id, detail=detail)
     turn.say("run.moved", run.id, state=str(run.state), event="created")
     return run

@@ -6,12 +6,13 @@ from vetting import wire
 from vetting.clock import Clock
 from vetting.domain.errors import NotFound
 from vetting.domain.states import IN_STAGE, RunState
+from vetting.orchestrator import repairtold
 from vetting.orchestrator.holding import why_not_enterable
 from vetting.orchestrator.reporters import reporter_age_s
 from vetting.orchestrator.reporting import Reporting
-from vetting.store import attempts, fleet, hosts, runs, unknown
+from vetting.store import attempts, fleet, hosts, repairs, runs, unknown
 from vetting.store.db import Store
-from vetting.store.rows import AttemptRow, HostRow, RunRow, UnknownHostRow
+from vetting.store.rows import AttemptRow, HostRow, RepairRow, RunRow, UnknownHostRow
 
 
 class Views:
@@ -60,7 +61,9 @@ class Views:
 
     async def run(self, run_id: int) -> wire.RunView:
         now = self._clock.now()
-        return await self._store.read(lambda: _run(runs.get(run_id), now, tuple(attempts.attempts_of(run_id))))
+        return await self._store.read(
+            lambda: _run(runs.get(run_id), now, tuple(attempts.attempts_of(run_id)), repairs.find(run_id))
+        )
 
     async def report(self, run_id: int, kind: str) -> bytes:
         """The run's report, written afresh from the records."""
@@ -93,7 +96,7 @@ def _unknown(row: UnknownHostRow) -> wire.UnknownHostView:
     )  # fmt: skip
 
 
-def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunView:
+def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...], repair: RepairRow | None = None) -> wire.RunView:
     beat = run.heartbeat if run.state in IN_STAGE else None
     return wire.RunView(
         id=run.id,
@@ -114,6 +117,7 @@ def _run(run: RunRow, now: float, of_run: tuple[AttemptRow, ...]) -> wire.RunVie
         held_at=run.hold_addresses if run.state is RunState.FAILED_HOLDING else (),
         enterable=not why_not_enterable(run),
         image=run.image.version[:200] if run.image else "",
+        repair=repairtold.lines(repair, run, of_run) if repair is not None else (),
     )
 
 

@@ -215,7 +215,7 @@ class FindingShown:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceShown:
     attempt: int  # at SpecValidate
-    kind: str  # spec | firmware | last good run
+    kind: str  # spec | firmware | last good run | repair
     severity: Weight
     component: str
     field: str
@@ -336,6 +336,67 @@ class LastWordsShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacedShown:
+    """A part that a person named as replaced. `proof`: proved | not replaced | cannot be proved | could not be read | not looked
+    at yet."""
+
+    kind: str
+    name: str
+    slot: str
+    old: str
+    new: str
+    note: str
+    proof: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BesideShown:
+    """Something else that changed, moved, or that the repair explains."""
+
+    severity: Weight
+    component: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedShown:
+    knob: str
+    before: str
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedShown:
+    """The test that failed before the repair, and how often it has passed since. Confidences from 0 to 1."""
+
+    stage: str
+    run_id: int  # of the newest failure
+    reason: str
+    failures: int
+    attempts: int
+    load_s: float  # of all those attempts together
+    asked: float
+    passes: int
+    clean_s: float  # under load without a failure since the repair
+    reached: float
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairShown:
+    """A run after a repair. `words`: how sure it is, and why, in sentences."""
+
+    parts: tuple[ReplacedShown, ...]
+    compared: str  # with which run
+    beside: tuple[BesideShown, ...]
+    raised: tuple[RaisedShown, ...]
+    repeated: RepeatedShown | None  # None: nothing had failed
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run. `records_as_of_at`: nothing younger than this is in it."""
 
@@ -364,3 +425,4 @@ class Report:
     image: ImageShown | None  # None: the agent ran outside the live image
     tools: tuple[Fact, ...]  # every program that a stage ran, with its version
     versions: tuple[Fact, ...]
+    repair: RepairShown | None = None  # None: nobody said that anything was replaced

@@ -14,7 +14,7 @@ from vetting.store.rows import DifferenceRow, row
 class NewDifference:
     """One difference as the comparison found it."""
 
-    kind: str  # spec | firmware | last good run
+    kind: str  # spec | firmware | last good run | repair
     severity: Severity
     component: str
     field: str

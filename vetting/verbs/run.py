@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vetting import wire
     from vetting.client import Client
+    from vetting.domain.repair import Repair
 
 EXAMPLE = (
     "vetting run start pve-07 --profile quick --erase WD-WX12345 --erase WD-WX67890\n"
@@ -79,6 +80,16 @@ def _start_arguments(parser: argparse.ArgumentParser) -> None:
         "--erase", action="append", default=[], metavar="SERIAL",
         help="confirms that this disk will be erased; all that the run would erase have to be confirmed",
     )  # fmt: skip
+    parser.add_argument(
+        "--replaced", action="append", default=[], metavar="KIND:SLOT:OLD:NEW",
+        help="a part that was replaced, such as dimm:A1:1A2B3C:4D5E6F; kinds are disk, dimm, nic, psu, cpu, gpu, board, cable, "
+        "other; what nobody knows stays empty. The run proves that this changed and nothing else did, tests it harder, and repeats "
+        "the test that failed before. May be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--confidence", type=float, default=None, metavar="PERCENT",
+        help="with --replaced: how sure the test that failed before has to make us, 50 to 99.9 (default 95)",
+    )  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> int:
@@ -114,7 +125,7 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
     if args.what == "start":
         request = wire.StartRun(
             host=args.host, profile=args.profile, non_destructive=args.non_destructive, start_by=args.start_by,
-            confirm_serials=tuple(args.erase), cut_power=args.cut_power,
+            confirm_serials=tuple(args.erase), cut_power=args.cut_power, repair=_repair(args),
         )  # fmt: skip
         return await client.call("/api/runs", request, wire.RunStarted)
     if args.what == "list":
@@ -128,6 +139,22 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
         return await _take(client, args.run, args.artifact, args.output)
     because = wire.Because(reason=args.reason, flags=tuple(getattr(args, "flag", ())))
     return await client.call(f"/api/runs/{args.run}/{args.what}", because, wire.RunView)
+
+
+def _repair(args: argparse.Namespace) -> Repair | None:
+    """What was replaced, as it was said. Raises BadInput."""
+    from vetting.domain.errors import BadInput
+    from vetting.domain.repair import CONFIDENCE, Repair, mistakes, part_of
+
+    if not args.replaced:
+        if args.confidence is not None:
+            raise BadInput("--confidence says how sure a repair has to be; name what was replaced with --replaced")
+        return None
+    sure = CONFIDENCE if args.confidence is None else args.confidence / 100
+    repair = Repair(parts=tuple(part_of(text) for text in args.replaced), confidence=sure)
+    if wrong := mistakes(repair):
+        raise BadInput("; ".join(wrong))
+    return repair
 
 
 async def _take(client: Client, run: int, number: int, output: Path) -> wire.ArtifactView:
@@ -181,6 +208,8 @@ def _started(started: wire.RunStarted) -> None:
     print(f"run {started.run_id} is {started.state}; `vetting run watch {started.run_id}` follows it")
     if started.ticket:
         print(f"one-time boot ticket, shown once: {started.ticket}")
+    for note in started.notes:
+        print(note)
 
 
 def _list(found: tuple[wire.RunView, ...]) -> None:
@@ -223,6 +252,10 @@ def _show(run: wire.RunView) -> None:
     ]
     if rows:
         print_table(("stage", "attempt", "verdict", "lasted", "reason"), rows)
+    if run.repair:
+        print("after a repair:")
+        for line in run.repair:
+            print(f"  · {visible(line)}")
     if run.report:
         print(f"report: {run.report}")
     if run.enterable:

@@ -117,4 +117,5 @@ def _detail(field: str, detail: Mapping[str, Any]) -> str:
     }[field]
     if field == "profile" and said:
         said += ", non-destructive" if detail.get("non_destructive") else ", erasing its disks"
+        said += f", after a repair of {', '.join(map(str, detail['replaced']))}" if detail.get("replaced") else ""
     return said

@@ -33,6 +33,7 @@ WORDS = {
     "storage.fio_size_bytes": "the area of that load on each disk",
     "storage.surface_floor_mb_s": "a slower scan is past its deadline",
     "storage.countdown_s": "before the first byte: time to cancel",
+    "storage.thorough": "disks, by serial, that are tested whole and twice",
     "network.seconds": "each direction of each card",
     "network.parallel": "streams at a time",
     "network.floor_fraction": "share of the link's speed that must come through",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,13 @@ GIB = 1024**3
 MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:0a")
 
 
-def dimm(slot: str, serial: str, **changes: object) -> FoundDimm:
-    return FoundDimm(**{"locator": slot, "serial": serial, "size_bytes": 16 * GIB, "part_number": "M393", **changes})  # type: ignore[arg-type]
+def dimm(slot: str, serial: str, **changes: Any) -> FoundDimm:
+    return FoundDimm(**{"locator": slot, "serial": serial, "size_bytes": 16 * GIB, "part_number": "M393", **changes})
 
 
-def disk(serial: str, name: str = "sda", **changes: object) -> FoundDisk:
-    return FoundDisk(
-        **{"name": name, "serial": serial, "size_bytes": 10**12, "transport": "sata", "model": "PM883", **changes}
-    )  # type: ignore[arg-type]
+def disk(serial: str, name: str = "sda", **changes: Any) -> FoundDisk:
+    told = {"name": name, "serial": serial, "size_bytes": 10**12, "transport": "sata", "model": "PM883"}
+    return FoundDisk(**{**told, **changes})
 
 
 def nic(name: str, mac: str, pci: str = "") -> FoundNic:
@@ -47,8 +47,8 @@ BEFORE = Inventory(
 A1 = Part(kind=PartKind.DIMM, slot="A1", old="OLD", new="NEW")
 
 
-def proved(part: Part, **changes: object) -> Proved:
-    return prove(Repair(parts=(part,)), BEFORE, replace(BEFORE, **changes), before_run=41)  # type: ignore[arg-type]
+def proved(part: Part, **changes: Any) -> Proved:
+    return prove(Repair(parts=(part,)), BEFORE, replace(BEFORE, **changes), before_run=41)
 
 
 def with_dimms(*fitted: FoundDimm) -> tuple[FoundDimm, ...]:

@@ -11,8 +11,9 @@ from vetting.domain.states import STAGE_ORDER
 from vetting.domain.verdict import RunVerdict, Word
 from vetting.orchestrator import passages
 from vetting.orchestrator.bus import News
-from vetting.orchestrator.gathering import breaches_shown, differences_shown, findings_shown, judged
+from vetting.orchestrator.gathering import breaches_shown, differences_shown, findings_shown, judged, repair_shown
 from vetting.orchestrator.records import Records, read
+from vetting.orchestrator.repairs import KIND
 from vetting.report.model import (
     AuditShown,
     BreachShown,
@@ -20,6 +21,7 @@ from vetting.report.model import (
     FindingShown,
     FirmwareShown,
     LateShown,
+    RepairShown,
     TransitionShown,
 )
 from vetting.store import firmware, logs, samples
@@ -30,8 +32,8 @@ from vetting.web.pages.run_actions import WORDS
 from vetting.web.pages.run_view import RunNow, read_now
 from vetting.web.visit import Answer, Need, Page, View, Visit
 
-HEAD, NOW, TRACK, ACTIONS, HOLD, FOUND, STORY = (
-    "run-head", "run-now", "run-track", "run-actions", "run-hold", "run-found", "run-story",
+HEAD, NOW, TRACK, ACTIONS, HOLD, REPAIR, FOUND, STORY = (
+    "run-head", "run-now", "run-track", "run-actions", "run-hold", "run-repair", "run-found", "run-story",
 )  # fmt: skip
 TEMPLATES = {
     HEAD: "_run_head.html.j2",
@@ -39,18 +41,19 @@ TEMPLATES = {
     TRACK: "_run_track.html.j2",
     ACTIONS: "_run_actions.html.j2",
     HOLD: "_run_hold.html.j2",
+    REPAIR: "_run_repair.html.j2",
     FOUND: "_run_found.html.j2",
     STORY: "_run_story.html.j2",
 }
 TOUCHED: dict[str, tuple[str, ...]] = {  # kind of news -> the pieces that it makes stale
     "run.progress": (NOW, TRACK),
     "run.moved": tuple(TEMPLATES),
-    "run.attempt": (HEAD, NOW, TRACK, FOUND),
+    "run.attempt": (HEAD, NOW, TRACK, REPAIR, FOUND),
     "run.hold": (HEAD, HOLD, ACTIONS),
     "run.finding": (FOUND,),
     "run.breach": (FOUND,),
 }
-FULL = frozenset({HEAD, FOUND, STORY})  # pieces for which everything on record is read
+FULL = frozenset({HEAD, REPAIR, FOUND, STORY})  # pieces for which everything on record is read
 WAYS = {
     "reporter": "its reporter reboots it",
     "wol": "woken over the network",
@@ -72,6 +75,7 @@ class Whole:
     transitions: tuple[TransitionShown, ...]  # newest first
     deeds: tuple[AuditShown, ...]  # newest first: what people did that moved nothing
     good_before: int | None  # the host's last good run
+    repair: RepairShown | None  # of a run after a repair
 
     @property
     def sentence(self) -> str:
@@ -92,7 +96,7 @@ def read_whole(run_id: int) -> Whole:
         verdict=judged(records, series),
         findings=findings_shown(records),
         breaches=breaches_shown(records),
-        differences=differences_shown(records),
+        differences=tuple(one for one in differences_shown(records) if one.kind != KIND),  # the repair has its own place
         firmware=tuple(
             FirmwareShown(component=one.component, identifier=one.identifier, version=one.version, detail=one.detail)
             for one in records.firmware
@@ -101,6 +105,7 @@ def read_whole(run_id: int) -> Whole:
         transitions=tuple(_moves(records)),
         deeds=tuple(one for one in passages.audit(records) if one.what in ("run.hold_key", "artifact.take"))[::-1],
         good_before=good.id if good else None,
+        repair=repair_shown(records),
     )
 
 

@@ -19,6 +19,7 @@ from vetting.orchestrator import planning
 from vetting.orchestrator.bus import News
 from vetting.orchestrator.forecast import Forecast, forecast
 from vetting.orchestrator.found import Found, last_inventory, surface_rates
+from vetting.orchestrator.repairs import Planned, demand, planned
 from vetting.orchestrator.reporters import REPORTER_FRESH_S, is_fresh
 from vetting.orchestrator.stopping import why_stopped
 from vetting.stages import STAGES
@@ -26,6 +27,7 @@ from vetting.store import hosts
 from vetting.store.rows import HostRow
 from vetting.web.console import Console
 from vetting.web.looks import round_duration
+from vetting.web.pages import start_repair
 from vetting.web.pages.host import host_named, number_of
 from vetting.web.pages.profile_words import cannot, proves
 from vetting.web.visit import Answer, Go, Need, Page, View, Visit
@@ -145,8 +147,23 @@ def values_beside(console: Console, host: HostRow) -> dict[str, Any]:
 
 
 async def show(console: Console, visit: Visit) -> Answer:
+    """Also what a repair adds to a run, once somebody asked to see it: the form as it was typed, and what comes of it."""
     host = await host_named(console, visit.path["host"])
-    found, rates = await console.store.read(lambda: (last_inventory(host.id), surface_rates(host.id)))
+    repair = start_repair.repair_in(visit) if not visit.problem else None
+
+    def look() -> tuple[Found | None, Mapping[str, float], start_repair.Asked, dict[str, Planned]]:
+        if repair is not None:
+            demand(host, repair)
+        plans = {
+            name: planned(host, profile, repair, console.config.limits)
+            for name, profile in console.config.profiles.items()
+            if repair is not None
+        }
+        chosen = plans.get(visit.form.get("profile", "")) or next(iter(plans.values()), None)
+        asked = start_repair.asked_of(visit, host, chosen.ordered if chosen else None)
+        return last_inventory(host.id), surface_rates(host.id), asked, plans
+
+    found, rates, asked, plans = await console.store.read(look)
     ways = await ways_of(console, host)
     disks = erased(host)
     form, names = visit.form, list(console.config.profiles)
@@ -154,7 +171,12 @@ async def show(console: Console, visit: Visit) -> Answer:
     open_ways = [way.name for way in ways if not way.refused]
     values = {
         **values_beside(console, host),
-        "choices": [choice_of(console, profile, host, found, rates) for profile in console.config.profiles.values()],
+        "choices": [
+            choice_of(console, profile, host, found, rates, plans.get(name))
+            for name, profile in console.config.profiles.items()
+        ],
+        "asked": asked,
+        "repair_kinds": start_repair.KINDS,
         "found": found,
         "ways": ways,
         "disks": disks,
@@ -171,12 +193,20 @@ async def show(console: Console, visit: Visit) -> Answer:
 
 
 def choice_of(
-    console: Console, profile: Profile, host: HostRow, found: Found | None, rates: Mapping[str, float]
+    console: Console,
+    profile: Profile,
+    host: HostRow,
+    found: Found | None,
+    rates: Mapping[str, float],
+    plan: Planned | None = None,
 ) -> Choice:
+    """`plan`: what a repair makes of the profile."""
     expected, inventory = console.config.expected(host.spec), found.inventory if found else None
+    profile = plan.profile if plan else profile
 
     def takes(*, non_destructive: bool) -> Forecast:
-        return forecast(profile, expected, inventory, STAGES, non_destructive=non_destructive, measured=rates)
+        told = forecast(profile, expected, inventory, STAGES, non_destructive=non_destructive, measured=rates)
+        return start_repair.with_repeats(told, plan.ordered) if plan else told
 
     return Choice(
         profile=profile, destructive=takes(non_destructive=False), gentle=takes(non_destructive=True),
@@ -185,6 +215,8 @@ def choice_of(
 
 
 async def start(console: Console, visit: Visit) -> Answer:
+    if "look" in visit.form:
+        return await show(console, visit)
     host = await host_named(console, visit.path["host"])
     form, gentle = visit.form, "non_destructive" in visit.form
     serials = () if gentle else visit.fields.get("serial", ())
@@ -202,14 +234,17 @@ async def start(console: Console, visit: Visit) -> Answer:
         start_by=form["start_by"],
         confirm_serials=serials,
         cut_power="cut_power" in form and form["start_by"] == "power",
+        repair=start_repair.repair_in(visit),
     )
     started = await console.desk.progress.start(request, who=visit.who.name)
     if not started.ticket:
-        return Go(to=f"/runs/{started.run_id}", said=f"Run {started.run_id} of {host.name} is started.")
+        said = " ".join((f"Run {started.run_id} of {host.name} is started.", *started.notes))
+        return Go(to=f"/runs/{started.run_id}", said=said)
     values = {
         "host": host,
         "run_id": started.run_id,
         "ticket": started.ticket,
+        "notes": started.notes,
         "url": console.config.server.public_url,
         "fingerprint": console.fingerprint,
         "no_boot": not console.config.boot.http_port,
