@@ -31,7 +31,9 @@ def component(kind: Kind | None, named: str, inventory: Inventory | None) -> str
             if nic.name == named or (nic.pci and nic.pci.endswith(named)):
                 return f"nic:{nic.mac}"
         for gpu in inventory.gpus:
-            if gpu.pci and gpu.pci.lower().endswith(named.lower()):
+            if gpu.pci and gpu.pci.lower().endswith(
+                (named.lower(), f"{named.lower()}.0")
+            ):  # Xid lines name no function
                 return f"gpu:{gpu.uuid or gpu.pci}"
     return f"pci:{named.lower()}" if ADDRESS.fullmatch(named) else "host"
 

@@ -73,7 +73,7 @@ _TABLE: tuple[tuple[Kind, Severity, str], ...] = (
     (Kind.AER, CRITICAL, PCI + r".{0,60}(?:DPC: containment event|AER: .{0,40}device recovery failed)"),
     (Kind.AER, WARNING, r"pcieport " + PCI + r".{0,40}(?:Link Down|Slot.{0,10}Link Down|bandwidth)"),
     (Kind.XID, CRITICAL, r"NVRM: Xid \((?:PCI:)?(?P<c>[0-9a-fA-F:.]+)\): (?P<xid>\d{1,4})"),
-    (Kind.XID, CRITICAL, r"NVRM: .{0,60}fallen off the bus"),
+    (Kind.XID, CRITICAL, r"NVRM: (?:.{0,40}GPU (?P<c>[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?))?.{0,60}fallen off the bus"),
     (Kind.XID, CRITICAL, r"amdgpu (?P<c>[0-9a-fA-F:.]+).{0,60}(?:uncorrectable|ring \S+ timeout|GPU reset)"),
     # Empty optical and floppy drives, real or a BMC's, answer so whenever anybody looks at them.
     (Kind.IO_ERROR, INFO, r"(?:I/O error|critical \w+ error),? (?:on )?dev(?:ice)? (?P<c>(?:sr|fd)\d+)\b"),

@@ -12,8 +12,10 @@ TOOL = "nvidia-smi"
 NOTHING = frozenset(
     {"", "n/a", "[n/a]", "unknown error", "[unknown error]", "not supported", "[not supported]", "gpu is lost"}
 )
+# The hardware itself slowed down: too hot, or the supply of power asked for it.
+BRAKES = frozenset({"hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown"})
 # Reasons for a lowered clock that tell of heat or lack of power; the others are choices of software.
-ALARMING = frozenset({"hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown"})
+ALARMING = BRAKES | {"sw_thermal_slowdown"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class RemappedRows:
     uncorrected: int | None
     pending: bool | None
     failure: bool | None
+    used_up_banks: int | None = None  # banks of memory without a spare row left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,12 @@ class Gpu:
     throttled_by: frozenset[str] | None  # active reasons without their prefix; None: not told
     sm_clock_mhz: float | None
     recovery_action: str | None  # v13: "None", "Reset", "Reboot", "Drain P2P" …
+    sram_worn: bool | None = None  # so many uncorrected errors of its SRAM that its maker calls it worn out (v12.4 on)
     lost: tuple[str, ...] = field(default=())  # fields that read "GPU is lost" or "Unknown Error"
+
+    @property
+    def brakes(self) -> frozenset[str]:
+        return (self.throttled_by or frozenset()) & BRAKES
 
     @property
     def alarming_throttles(self) -> frozenset[str]:
@@ -171,6 +179,7 @@ def _gpu(node: ElementTree.Element) -> Gpu:
             uncorrected=_whole(node, "remapped_rows/remapped_row_unc"),
             pending=_yes(node, "remapped_rows/remapped_row_pending"),
             failure=_yes(node, "remapped_rows/remapped_row_failure"),
+            used_up_banks=_whole(node, "remapped_rows/row_remapper_histogram/row_remapper_histogram_none"),
         ),
         retired=RetiredPages(
             single_bit=_whole(node, "retired_pages/multiple_single_bit_retirement/retired_count"),
@@ -186,6 +195,7 @@ def _gpu(node: ElementTree.Element) -> Gpu:
         throttled_by=_throttles(node),
         sm_clock_mhz=_number(node, "clocks/sm_clock"),
         recovery_action=_text(node, "gpu_recovery_action"),
+        sram_worn=_yes(node, "ecc_errors/aggregate/sram_threshold_exceeded"),
         lost=tuple(
             each.tag for each in node.iter() if (each.text or "").strip().lower() in ("gpu is lost", "unknown error")
         )[:50],

@@ -104,7 +104,7 @@ class Trial:
             cells,
             counters=tuple(counter for gpu in self.gpus for counter in self._counters(gpu, after)),
             measurements=tuple(measured for gpu in self.gpus for measured in self._measured(gpu)),
-            findings=tuple(finding for gpu in self.gpus for finding in self._findings(gpu)),
+            findings=tuple(finding for gpu in self.gpus for finding in self._findings(gpu, after)),
         )
 
     def _judged(self, gpu: FoundGpu, load: Loaded, after: NvidiaSmi | None, unread: str) -> Cell:
@@ -173,10 +173,12 @@ class Trial:
             for (name, unit), value in highest.items()
         ]
 
-    def _findings(self, gpu: FoundGpu) -> list[Finding]:
+    def _findings(self, gpu: FoundGpu, after: NvidiaSmi | None) -> list[Finding]:
         return [
             Finding(severity=Severity.WARNING, component=component(gpu), text=text, source="nvidia-smi")
-            for text in gpuhealth.remarks(_of(self.before, gpu), self.seen.get(gpu.pci, ()))
+            for text in gpuhealth.remarks(
+                _of(self.before, gpu), self.seen.get(gpu.pci, ()), _of(after, gpu) if after else None
+            )
         ]
 
 

@@ -209,6 +209,7 @@ def test_complaints_are_bound_to_parts_by_their_serials() -> None:
         (Kind.AER, "0000:3b:00.0", "nic:52:54:00:00:00:01"),
         (Kind.AER, "0000:00:1C.0", "pci:0000:00:1c.0"),
         (Kind.XID, "0000:65:00.0", "gpu:GPU-1"),
+        (Kind.XID, "0000:65:00", "gpu:GPU-1"),
         (Kind.MCE, "3", "cpu:3"),
         (Kind.THERMAL, "CPU12", "cpu:12"),
         (Kind.EDAC_UE, "MC0", "memory"),

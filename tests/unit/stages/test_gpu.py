@@ -225,7 +225,7 @@ async def test_a_load_that_never_reached_the_gpu_is_an_error(a10g: str) -> None:
         ("remapped_row_failure", "Yes", "could not be remapped"),
         ("remapped_row_unc", "1", "rows remapped uncorrected grew from 0 to 1"),
         ("dram_uncorrectable", "2", "ecc uncorrected grew from 0 to 2"),
-        ("sram_correctable", "1", "ecc corrected grew from 0 to 1"),
+        ("sram_correctable", "11", "ecc corrected grew from 0 to 11"),
         ("gpu_temp", "GPU is lost", "it is lost"),
     ],
 )
@@ -233,6 +233,81 @@ async def test_what_the_gpu_says_after_the_load_condemns_it(a10g: str, name: str
     outcome = await vet(world(*smi(a10g, busy(a10g), with_(a10g, **{name: value})), burn("OK")))
     assert outcome.verdict is Verdict.FAIL
     assert words in outcome.reason
+
+
+async def test_a_corrected_error_now_and_then_is_told_and_condemns_nobody(a10g: str) -> None:
+    outcome = await vet(world(*smi(a10g, busy(a10g), with_(a10g, sram_correctable="10")), burn("OK")))
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert any("ecc corrected grew from 0 to 10, 10 are tolerated" in finding.text for finding in outcome.findings)
+
+
+@pytest.mark.parametrize("reason", ["hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown"])
+async def test_a_gpu_that_its_hardware_slows_down_under_load_fails(a10g: str, reason: str) -> None:
+    slow = busy(a10g, **{f"clocks_throttle_reason_{reason}": "Active"})
+    outcome = await vet(world(*smi(a10g, slow, a10g), burn("OK")))
+    assert outcome.verdict is Verdict.FAIL
+    assert "its hardware slowed it down in" in outcome.reason and reason in outcome.reason
+
+
+async def test_a_moment_of_slowing_down_and_one_by_software_are_told(a10g: str) -> None:
+    slow = busy(a10g, clocks_throttle_reason_hw_slowdown="Active")
+    tools = smi(a10g, busy(a10g), a10g)
+    outcome = await vet(world(tools[0], Says("nvidia-smi", stdout=slow, times=1), *tools[1:], burn("OK")))
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert any("its clock was lowered under load: hw_slowdown" in finding.text for finding in outcome.findings)
+    warm = busy(a10g, clocks_throttle_reason_sw_thermal_slowdown="Active")
+    assert (await vet(world(*smi(a10g, warm, a10g), burn("OK")))).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"current_ecc": "Disabled"}, "its ECC is switched off"),
+        ({"row_remapper_histogram_none": "2 bank(s)"}, "2 banks of its memory have no spare row left"),
+        ({"remapped_row_unc": "3"}, "3 rows of its memory were replaced"),
+        ({"dram_uncorrectable": "1"}, "1 uncorrected memory errors since its driver was loaded"),
+    ],
+)
+async def test_what_a_gpu_carries_from_before_is_told(a10g: str, values: dict[str, str], words: str) -> None:
+    old = with_(a10g, **values)
+    outcome = await vet(world(*smi(old, busy(old), old), burn("OK")))
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert any(words in finding.text and finding.severity is Severity.WARNING for finding in outcome.findings)
+
+
+async def test_a_gpu_that_its_maker_takes_back_fails(a10g: str) -> None:
+    worn = a10g.replace("</aggregate>", "<sram_threshold_exceeded>Yes</sram_threshold_exceeded></aggregate>", 1)
+    assert "its maker allows" in (await vet(world(*smi(worn, busy(worn), worn), burn("OK")))).reason
+    pages = a10g.replace("<retired_count>N/A</retired_count>", "<retired_count>30</retired_count>")
+    outcome = await vet(world(*smi(pages, busy(pages), pages), burn("OK")))
+    assert outcome.verdict is Verdict.FAIL and "60 pages of its memory are retired" in outcome.reason
+
+
+# What a person would say of each recorded GPU after a load that it survived, and which words stand beside it.
+RECORDED_GPUS = {
+    "a100-sxm4-v12.xml": (Verdict.PASS, ""),
+    "a10g.xml": (
+        Verdict.PASS,
+        "its PCIe link ran 8 of 16 lanes wide under load",
+    ),  # in a cloud's slot: the port is asked too
+    "gtx-1070-ti.xml": (Verdict.PASS, ""),
+    "gtx-1660-ti.xml": (Verdict.PASS, "its PCIe link ran at generation 1 of 3 under load"),
+    "quadro-p400.xml": (Verdict.PASS, "its PCIe link ran at generation 1 of 3 under load"),
+    "rtx-3060-v12.xml": (Verdict.PASS, "its PCIe link ran at generation 1 of 4 under load"),
+    "rtx-3080-v12.xml": (Verdict.PASS, ""),
+    "rtx-3080-v13.xml": (Verdict.PASS, ""),
+}
+
+
+@pytest.mark.parametrize("name", RECORDED_GPUS)
+async def test_every_recorded_gpu_gets_the_verdict_that_a_person_would_give(corpus: Path, name: str) -> None:
+    xml = re.sub(r'<gpu id="[^"]*"', '<gpu id="00000000:01:00.0"', (corpus / "nvidia-smi" / name).read_text(), count=1)
+    loaded = re.sub(r"<gpu_util>[^<]*<", "<gpu_util>100 %<", xml)
+    outcome = await vet(world(*smi(xml, loaded, xml), burn("OK")))
+    verdict, words = RECORDED_GPUS[name]
+    assert outcome.verdict is verdict, outcome.reason
+    told = [finding.text for finding in outcome.findings]
+    assert any(words in text for text in told) if words else told == []
 
 
 async def test_a_remap_that_was_pending_before_condemns_it_too(a10g: str) -> None:

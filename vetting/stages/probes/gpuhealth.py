@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
+from vetting.domain.ambient import CORRECTED_LIMIT
 from vetting.parsers.nvidia_smi import Gpu
 
+# A corrected error now and then is what ECC is for, on a GPU as in a host's memory.
+TOLERATED = {"ecc_corrected": CORRECTED_LIMIT}
+PAGES_RETIRED = 60  # from so many on a GPU's maker takes it back (Dynamic Page Retirement, "RMA policy")
+BRAKED_LOOKS, BRAKED_SHARE = 2, 0.5  # of the looks under load: a moment of it is told, more is no cooling or no power
 BUSY_PERCENT = 50.0  # utilisation that a load must reach at least once; gpu-burn holds a GPU at 100
 
 
@@ -50,9 +55,13 @@ def condemns(old: Gpu, new: Gpu | None, looks: Sequence[Gpu], max_temp_c: float)
     wrong += [
         f"{name.replace('_', ' ')} grew from {was[name]:.0f} to {now[name]:.0f}"
         for name in now
-        if name in was and now[name] > was[name]
+        if name in was and now[name] - was[name] > TOLERATED.get(name, 0)
     ]
     temperatures = [told.temperature_c for told in looks if told.temperature_c is not None]
+    braked = [told.brakes for told in looks if told.brakes]
+    if len(braked) >= BRAKED_LOOKS and len(braked) >= BRAKED_SHARE * len(looks):
+        reasons = ", ".join(sorted(frozenset().union(*braked)))
+        wrong.append(f"its hardware slowed it down in {len(braked)} of {len(looks)} looks under load: {reasons}")
     hottest = max(temperatures, default=0.0)
     if temperatures and not (isfinite(hottest) and hottest <= max_temp_c):
         wrong.append(f"it reached {hottest:.0f} C, limit {max_temp_c:.0f} C")
@@ -68,6 +77,10 @@ def _standing(gpu: Gpu) -> Iterator[str]:
         yield "a row remap is pending: bad memory is in use until its next reset"
     if gpu.retired.pending:
         yield "a page retirement is pending: bad memory is in use until its next reset"
+    if gpu.sram_worn:
+        yield "its SRAM has had more uncorrected errors than its maker allows"
+    if (pages := (gpu.retired.single_bit or 0) + (gpu.retired.double_bit or 0)) >= PAGES_RETIRED:
+        yield f"{pages} pages of its memory are retired, at {PAGES_RETIRED} its maker takes it back"
     if gpu.recovery_action and gpu.recovery_action.lower() != "none":
         yield f"its driver asks for recovery: {gpu.recovery_action}"
 
@@ -92,15 +105,34 @@ def unknown(old: Gpu, new: Gpu | None, during: Sequence[Gpu], *, verified: bool)
 
 
 def not_observable(gpu: Gpu) -> list[str]:
-    return [] if gpu.ecc_enabled else ["memory errors not observable: it has no ECC, or ECC is off"]
+    if gpu.ecc_enabled:
+        return []
+    return [f"memory errors not observable: {'its ECC is off' if gpu.ecc_enabled is False else 'it has no ECC'}"]
 
 
-def remarks(old: Gpu | None, during: Sequence[Gpu]) -> list[str]:
+def _of_old(gpu: Gpu) -> Iterator[str]:
+    """What its counts said before the load."""
+    if gpu.ecc_enabled is False:
+        yield "its ECC is switched off, so nobody hears of its memory errors; nvidia-smi -e 1 and a reset switch it on"
+    if life := gpu.ecc_aggregate.uncorrected:
+        yield f"{life} uncorrected memory errors in its life"
+    if since := gpu.ecc_volatile.uncorrected:
+        yield f"{since} uncorrected memory errors since its driver was loaded"
+    if rows := gpu.remapped.uncorrected:
+        yield f"{rows} rows of its memory were replaced for uncorrected errors"
+    if banks := gpu.remapped.used_up_banks:
+        yield f"{banks} banks of its memory have no spare row left"
+    if pages := (gpu.retired.single_bit or 0) + (gpu.retired.double_bit or 0):
+        yield f"{pages} pages of its memory are retired"
+
+
+def remarks(old: Gpu | None, during: Sequence[Gpu], new: Gpu | None = None) -> list[str]:
     """What a person should know and what condemns nobody."""
-    said = []
-    life = old.ecc_aggregate.uncorrected if old else None
-    if life:
-        said.append(f"{life} uncorrected memory errors in its life")
+    said = list(_of_old(old)) if old else []
+    was, now = counters(old), counters(new)
+    for name, limit in TOLERATED.items():
+        if name in was and name in now and 0 < now[name] - was[name] <= limit:
+            said.append(f"{name.replace('_', ' ')} grew from {was[name]:.0f} to {now[name]:.0f}, {limit} are tolerated")
     throttled = sorted({reason for told in during for reason in told.alarming_throttles})
     if throttled:
         said.append(f"its clock was lowered under load: {', '.join(throttled)}")
