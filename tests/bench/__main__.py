@@ -16,11 +16,12 @@ HERE = Path(__file__).resolve().parent
 def main(names: list[str]) -> int:
     """Run the named benches, or all; 1 when one of them did not keep its promise."""
     known = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
-    if unknown := set(names) - set(known):
+    wanted = [name.replace("-", "_") for name in names]
+    if unknown := set(wanted) - set(known):
         print(f"there is no bench {', '.join(sorted(unknown))}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     failed = []
-    for name in names or known:
+    for name in wanted or known:
         print(f"== {name}", flush=True)
         if subprocess.run([sys.executable, "-m", f"tests.bench.bench_{name}"], cwd=HERE.parent.parent).returncode:
             failed.append(name)
