@@ -71,7 +71,12 @@ class Bench:
         run_id = await self.world.begun()
         await self.walk(run_id, BEFORE, to=stage)
         self.world.clock.pass_s(after_s)
-        bad = {"verdict": Verdict.FAIL, "reason": reason, "started_s": 100.0, "ended_s": 100.0 + after_s}
+        bad: dict[str, Any] = {
+            "verdict": Verdict.FAIL,
+            "reason": reason,
+            "started_s": 100.0,
+            "ended_s": 100.0 + after_s,
+        }
         assert (await self.post(run_id, stage, BEFORE, **bad)).verdict == "FAIL"
         await self.world.progress.release(run_id, who="ann", because=wire.Because(reason="to the bench"))
         return run_id
@@ -168,9 +173,8 @@ async def test_a_bound_that_binds_is_told_with_the_confidence_that_was_reached(b
     await bench.failed("Burn", after_s=5.0)
     run_id = await bench.repaired(A1)
     await bench.walk(run_id, AFTER, to="Burn")
-    for attempt in range(1, 11):
-        reply = await bench.post(run_id, "Burn", AFTER, attempt)
-    assert reply.next_stage == "GPU"  # limits.repeat_times, where 15 s are asked for
+    replies = [await bench.post(run_id, "Burn", AFTER, attempt) for attempt in range(1, 11)]
+    assert replies[-1].next_stage == "GPU"  # limits.repeat_times, where 15 s are asked for
     for stage in STAGES[7:]:
         await bench.post(run_id, stage, AFTER)
     told = await bench.told(run_id)
@@ -226,9 +230,12 @@ async def test_a_test_that_is_not_run_any_more_is_told_and_bars_a_vetting(bench:
     await bench.walk(run_id, AFTER, to="Storage")
     skip = Outcome.skip("the run is non-destructive")
     assert (await bench.world.post(run_id, "Storage", 1, skip.but(started_s=100.0, ended_s=101.0))).verdict == "SKIP"
+    idle = tuple(
+        replace(one, verdict=Verdict.SKIP, work=()) if one.component == "disk" else one
+        for one in honest.outcome("Burn").cells
+    )
     for stage in STAGES[5:]:
-        changes = {"cells": tuple(one if one.component != "disk" else replace(one, verdict=Verdict.SKIP, work=())
-                                  for one in honest.outcome("Burn").cells)} if stage == "Burn" else {}  # fmt: skip
+        changes: dict[str, Any] = {"cells": idle} if stage == "Burn" else {}
         await bench.post(run_id, stage, AFTER, **changes)
     assert (
         "Storage, which failed before the repair, was not passed after it" in (await bench.verdict(run_id)).qualifiers
