@@ -39,11 +39,17 @@ COUNTERS_TOLD = 64  # of a driver's own; some have thousands, one for each queue
 
 
 async def link_of(deps: Deps, name: str) -> ethtool.Link | str:
-    """What ethtool says of the link, or why that is unknown. Raises ToolMissing."""
+    """What ethtool says of the link, held against the kernel's own word; or why that is unknown. Raises ToolMissing."""
     try:
-        return await ask(deps, ("ethtool", name), ethtool.parse)
+        told = await ask(deps, ("ethtool", name), ethtool.parse)
     except Unread as why:
         return f"its link cannot be read: {why}"
+    if told.name != name:
+        return f"ethtool was asked of {name} and speaks of {told.name}"
+    kernel = _number(deps, f"/sys/class/net/{name}/speed")  # -1: unknown, as without a link
+    if told.speed_mb_s and kernel and kernel > 0 and told.speed_mb_s != kernel:
+        return f"ethtool says {told.speed_mb_s} Mb/s of its link, the kernel {kernel} Mb/s"
+    return told
 
 
 def link_trouble(link: ethtool.Link, pinned_mb_s: int) -> tuple[str, str]:

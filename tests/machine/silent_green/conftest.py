@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.machine.silent_green.matrix import Matrix
 
 NEEDED = ("stress-ng", "fio", "iperf3", "smartctl", "lscpu", "lsblk", "ip", "ethtool", "blkid", "wipefs", "losetup")
 
@@ -23,3 +26,13 @@ def _a_machine_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path.resolve()
+
+
+@pytest.fixture(scope="package")
+def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
+    """One for all tests that exchange tools, printed after the last of them."""
+    made = Matrix()
+    yield made
+    if made.rows:
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"\n{made}")

@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ import pytest
 
 from tests.fakes.drive_world import ata, block
 from tests.fakes.metal import interface
+from tests.fakes.scratch_disk import ScratchDisk
 from tests.fakes.stage_world import recorded, tool_text
 from tests.fakes.stand_ins import KINDS
 from tests.fakes.toolbox import Toolbox
+from tests.machine.silent_green.matrix import Matrix
 from tests.machine.silent_green.rack import Rack, only, rack
 from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.outcome import Verdict
@@ -54,6 +56,8 @@ STRESS_NG = Tool("stress-ng", recorded("debian12", "cpu")[1], ABLE, KINDS, 4.2)
 FIO = Tool("fio", recorded("debian12", "fio-round")[1])
 IPERF3 = Tool("iperf3", tool_text("debian12", "iperf3/parallel"), "*--version*", KINDS, 2.0)
 SMARTCTL = Tool("smartctl", ata("WD-LAST-WEEK"))
+# Last week they found nothing on the disk, and told so by their silence.
+WIPEFS, BLKID = Tool("wipefs", ""), Tool("blkid", "")
 
 
 def last_week(tool: str, kinds: tuple[str, ...] = AT_ONCE) -> Tool:
@@ -91,32 +95,16 @@ def own_disk() -> ExpectedDisk:
     pytest.skip("this machine has no disk of its own that smartctl could be asked about")
 
 
-@dataclass
-class Matrix:
-    rows: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-
-    def add(self, stage: str, tool: str, kind: str, verdict: str, reason: str) -> None:
-        self.rows.append((stage, tool, kind, verdict, reason))
-
-    def __str__(self) -> str:
-        lines = [
-            f"  {stage:<10} {tool:<24} {kind:<26} {verdict:<6} {why[:70]}"
-            for stage, tool, kind, verdict, why in self.rows
-        ]
-        green = sum(Verdict(row[3]).passed for row in self.rows)
-        return "\n".join([*lines, f"  {len(self.rows)} exchanged tools, {green} of them green"])
-
-
-@pytest.fixture(scope="module")
-def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    made = Matrix()
-    yield made
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{made}")
-
-
-async def exchanged(here: Rack, matrix: Matrix, stage: str, *tools: Tool, together: bool = False) -> None:
-    """Holds the run at `stage` with every stand-in in turn (all tools in the same turn where they go `together`)."""
+async def exchanged(
+    here: Rack,
+    matrix: Matrix,
+    stage: str,
+    *tools: Tool,
+    together: bool = False,
+    cured: Callable[[ScratchDisk], None] = lambda disk: None,
+) -> None:
+    """Holds the run at `stage` with every stand-in in turn (all tools in the same turn where they go `together`). `cured` is
+    done to the scratch disk once the real tools are back."""
     if together:
         turns = [(kind, tools) for kind in tools[0].kinds]
     else:
@@ -143,6 +131,7 @@ async def exchanged(here: Rack, matrix: Matrix, stage: str, *tools: Tool, togeth
         if together:
             assert {cell.verdict for cell in outcome.cells} == {Verdict.ERROR}, outcome.cells
     here.box.restore(*(tool.name for tool in tools))
+    cured(here.disk)
     await here.retry()
 
 
@@ -168,6 +157,22 @@ async def test_cpu_stress_believes_no_stress_ng_that_did_nothing(folder: Path, m
 async def test_storage_believes_none_of_its_tools(folder: Path, matrix: Matrix) -> None:
     async with rack(folder, drop=only("Storage"), tool_limit_s=PATIENCE_S + 2) as here:
         await exchanged(here, matrix, "Storage", FIO, last_week("lsblk", FEW))
+        await here.completed()
+
+
+async def test_a_probe_for_data_that_overlooks_it_never_lets_a_disk_be_written(folder: Path, matrix: Matrix) -> None:
+    """Somebody's swap space lies on the disk: whatever one of the two programs says, the other or we ourselves see it."""
+
+    def written_by_somebody(disk: ScratchDisk) -> None:
+        subprocess.run(["mkswap", disk.device], check=True, capture_output=True)
+
+    def unwritten(disk: ScratchDisk, found: bytes) -> None:
+        assert disk.file.read_bytes() == found
+        subprocess.run(["wipefs", "-a", disk.device], check=True, capture_output=True)
+
+    async with rack(folder, drop=only("Storage"), prepare=written_by_somebody, tool_limit_s=PATIENCE_S) as here:
+        found = here.disk.file.read_bytes()
+        await exchanged(here, matrix, "Storage", WIPEFS, BLKID, cured=lambda disk: unwritten(disk, found))
         await here.completed()
 
 

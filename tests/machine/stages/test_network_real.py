@@ -12,8 +12,6 @@ import pytest
 
 from tests.fakes.plain_deps import PlainDeps
 from tests.fakes.scripted_deps import job
-from tests.fakes.stage_world import tool_text
-from tests.fakes.stand_ins import KINDS, stand_in
 from tests.fakes.veth_host import VethHost, loopback_server, veth_host
 from vetting.domain.hostspec import ExpectedNic, ExpectedSpec, Identity
 from vetting.domain.inventory import FoundCpu, FoundNic, Inventory
@@ -173,11 +171,3 @@ async def test_a_port_on_which_nobody_serves_is_our_error(tmp_path: Path, monkey
     outcome = await Network().run(deps_in(tmp_path, iperf_port=1))
     assert outcome.verdict is Verdict.ERROR
     assert "unable to connect" in outcome.reason
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_no_stand_in_for_iperf3_comes_out_green(tmp_path: Path, loopback: int, kind: str) -> None:
-    good = tool_text("debian12", "iperf3/parallel")
-    path = stand_in(tmp_path, "iperf3", kind, good=good, takes_s=2)
-    outcome = await Network().run(deps_in(tmp_path, path=path, limit_s=4, iperf_port=loopback))
-    assert outcome.verdict is Verdict.ERROR, outcome.reason

@@ -201,6 +201,20 @@ async def test_a_card_whose_link_sinks_under_load_fails() -> None:
     assert "from 10000 to 1000 Mb/s under load" in outcome.reason
 
 
+@pytest.mark.parametrize(("kernel", "verdict"), [("10000\n", "PASS"), ("-1\n", "PASS"), ("1000\n", "ERROR")])
+async def test_ethtool_is_held_against_the_kernel(kernel: str, verdict: str) -> None:
+    """Its words of another day would be believed else."""
+    outcome = await Network().run(world(more={"/sys/class/net/eth7/speed": kernel}))
+    assert outcome.verdict == verdict
+    assert verdict == "PASS" or "ethtool says 10000 Mb/s of its link, the kernel 1000 Mb/s" in outcome.reason
+
+
+async def test_ethtool_that_speaks_of_another_card_is_not_believed() -> None:
+    outcome = await Network().run(world(link=tool_text("debian12", "ethtool/veth").replace("eth7", "eth8")))
+    assert outcome.verdict is Verdict.ERROR
+    assert "speaks of eth8" in outcome.reason
+
+
 async def test_a_pinned_speed_that_is_not_reached_fails() -> None:
     outcome = await Network().run(world(pins=(ExpectedNic(mac=MAC, speed_mb_s=25000),)))
     assert outcome.verdict is Verdict.FAIL
