@@ -43,6 +43,7 @@ from vetting.orchestrator.moves import Means
 from vetting.orchestrator.netconsole import Netconsole, listening
 from vetting.orchestrator.outlets import Outlets
 from vetting.orchestrator.people import LOCAL_NAME, People
+from vetting.orchestrator.pinning import Pinning
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
@@ -129,6 +130,7 @@ async def put_together(
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
         carrying=Carrying(store=store, clock=clock, room=room),
         people=people,
+        pinning=Pinning(store=store, clock=clock, bus=bus, config=config),
         accounts=accounts,
         views=Views(store=store, clock=clock, reporting=reporting),
         files=Files(store=store, room=room, clock=clock),

@@ -12,7 +12,7 @@ import msgspec
 
 from vetting.domain.bmc import Bmc
 from vetting.domain.errors import BadInput
-from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity
+from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, Identity, MeasuredLimit
 from vetting.domain.image import LiveImage
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Finding, Outcome
@@ -326,6 +326,48 @@ class HostView(Message, frozen=True, kw_only=True):
     last_verdict: str
 
 
+class PinLine(Message, frozen=True, kw_only=True):
+    """One floor or ceiling that would be pinned, and the worst of the parts that it was made of."""
+
+    key: str
+    name: str
+    bounds: str  # at least | at most
+    limit: MeasuredLimit
+    worst: float
+    parts: int
+
+
+class PinTarget(Message, frozen=True, kw_only=True):
+    host: str
+    changes: tuple[str, ...]
+    left_out: int  # floors and ceilings of parts that this host is not known to have
+
+
+class PinOffer(Message, frozen=True, kw_only=True):
+    """What would be, or was, pinned of a run's measurements, and in whose specs."""
+
+    host: str
+    run_id: int
+    profile: str
+    virtual: str
+    lines: tuple[PinLine, ...]
+    hottest_c: float
+    max_temp_c: float  # 0: nothing to pin
+    firmware: int  # versions that the run found
+    targets: tuple[PinTarget, ...]
+
+
+class PinMeasured(Message, frozen=True, kw_only=True):
+    """To pin what a run measured. `margin`: a share; without it each kind of figure gets the room that it needs."""
+
+    run_id: int | None = None  # None: the host's last good run
+    margin: float | None = None
+    class_name: str = ""  # empty: this host alone
+    firmware: bool = False
+    keys: tuple[str, ...] | None = None  # None: all of it
+    reason: str = ""
+
+
 class PowerView(Message, frozen=True, kw_only=True):
     """What a host's management controller says."""
 
@@ -399,7 +441,9 @@ class StartRun(Message, frozen=True, kw_only=True):
         str, ...
     ] = ()  # what the person saw and confirmed; must equal the disks that would be written
     cut_power: bool = False  # start_by=power: a host that is on loses its power, whatever runs there
-    repair: Repair | None = None  # what was replaced: the run proves it, tests it harder, and repeats what failed before
+    repair: Repair | None = (
+        None  # what was replaced: the run proves it, tests it harder, and repeats what failed before
+    )
 
 
 class UnknownHostView(Message, frozen=True, kw_only=True):
@@ -467,7 +511,9 @@ class RunView(Message, frozen=True, kw_only=True):
     held_at: tuple[str, ...] = ()  # addresses of a held host
     image: str = ""  # version of the live image that it was claimed from; empty outside
     enterable: bool = False  # its door is open: `vetting run ssh`
-    repair: tuple[str, ...] = ()  # of a run after a repair, in words: what was replaced and proved, and how sure that is
+    repair: tuple[
+        str, ...
+    ] = ()  # of a run after a repair, in words: what was replaced and proved, and how sure that is
 
 
 class ArtifactView(Message, frozen=True, kw_only=True):

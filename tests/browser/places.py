@@ -80,6 +80,10 @@ PLACES: Mapping[str, Places] = {
         Place("host-bare", f"/hosts/{cast.bare}"),
     ),
     **{f"{HOST}/{deed}": _of_host(deed) for deed in ("edit", "spec", "power", "reporter", "relearn", "remove")},
+    f"{HOST}/pin": lambda cast: (
+        Place("host-pin", f"/hosts/{cast.host}/pin"),
+        Place("host-pin-nothing", f"/hosts/{cast.bare}/pin", status=409, again=True),
+    ),
     f"{HOST}/start": lambda cast: (
         Place("start", f"/hosts/{cast.host}/start"),
         Place("start-offline", f"/hosts/{cast.bare}/start"),

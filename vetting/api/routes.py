@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vetting.api import agent, openapi, operator, outlets, people, registration, reporter
+from vetting.api import agent, openapi, operator, outlets, people, pinning, registration, reporter
 from vetting.api.route import Auth, Call, Route
 from vetting.orchestrator.desk import Desk
 
@@ -19,6 +19,7 @@ ROUTES: tuple[Route, ...] = (
     *registration.ROUTES,
     *operator.ROUTES,
     *outlets.ROUTES,
+    *pinning.ROUTES,
     *people.ROUTES,
     Route(
         method="GET", path="/api/openapi.json", auth=Auth.ANYONE, does="This description.",

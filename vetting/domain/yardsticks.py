@@ -49,11 +49,11 @@ class Yardstick:
     noise: float  # in the same unit: what sound hardware differs by; the spread is never taken for less
     margin: float  # a pin made of a measurement leaves this much room, in the same unit
     why: str
+    glob: str = ""  # of a pin, {} for the variant; empty: nobody can pin it
     tool: str = ""  # whose version must be the same
     against: frozenset[Against] = EVERYWHERE
     virtual: float | None = None  # `least` on a virtual machine; None: not compared there
     absolute: bool = False
-    pin: bool = True  # offered as a floor or ceiling
     own_version: bool = (
         False  # a figure that another version of the tool defines differently: its pin names the version
     )
@@ -61,55 +61,55 @@ class Yardstick:
 
 YARDSTICKS: tuple[Yardstick, ...] = (
     Yardstick(
-        name="rate of a core alone", stage="CPUStress", series=r"cpu\.(\d+)\.bogo_ops_s", tool="stress-ng", worse=Worse.LESS,
+        name="rate of a core alone", stage="CPUStress", glob="cpu.*.bogo_ops_s", series=r"cpu\.(\d+)\.bogo_ops_s", tool="stress-ng", worse=Worse.LESS,
         least=0.25, noise=0.05, margin=0.2, virtual=0.4, against=OVER_TIME, own_version=True,
         why="CPU time, so neighbours cost it little; turbo and silicon differ by some 5 %. The stage itself compares the cores of one host.",
     ),
     Yardstick(
-        name="rate of all cores", stage="CPUStress", series=r"stress-ng\.(.+)\.bogo_ops_s", tool="stress-ng", worse=Worse.LESS,
+        name="rate of all cores", stage="CPUStress", glob="stress-ng.{}.bogo_ops_s", series=r"stress-ng\.(.+)\.bogo_ops_s", tool="stress-ng", worse=Worse.LESS,
         least=0.2, noise=0.04, margin=0.15, against=OVER_TIME, own_version=True,
         why="wall time of minutes: some 3 % between sound hosts; heat and power limits take more, which is worth a word.",
     ),
     Yardstick(
-        name="mean clock under load", stage="CPUStress", series=r"clock\.mean_mhz", worse=Worse.LESS,
+        name="mean clock under load", stage="CPUStress", glob="clock.mean_mhz", series=r"clock\.mean_mhz", worse=Worse.LESS,
         least=0.15, noise=0.03, margin=0.1, against=OVER_TIME, why="turbo bins differ by 5 % between sound processors of one model.",
     ),
     Yardstick(
-        name="surface throughput", stage="Storage", series=r"disk\.(?:.+)\.surface\.((?:write|verify)\.\d+)\.mean", tool="surface",
+        name="surface throughput", stage="Storage", glob="disk.*.surface.{}.mean", series=r"disk\.(?:.+)\.surface\.((?:write|verify)\.\d+)\.mean", tool="surface",
         worse=Worse.LESS, least=0.35, noise=0.06, margin=0.25, virtual=0.85,
         why="platters of one model differ by 10 %, flash by 25 % with its age; a third less is a sick head or a bad link.",
     ),
     Yardstick(
-        name="fio IOPS", stage="Storage", series=r"disk\.(?:.+)\.fio\.iops", tool="fio", worse=Worse.LESS,
+        name="fio IOPS", stage="Storage", glob="disk.*.fio.iops", series=r"disk\.(?:.+)\.fio\.iops", tool="fio", worse=Worse.LESS,
         least=0.5, noise=0.1, margin=0.3, virtual=0.85, why="flash halves between fresh and full; less than half of its peers is none of that.",
     ),
     Yardstick(
-        name="fio p99 latency", stage="Storage", series=r"disk\.(?:.+)\.fio\.p99", tool="fio", worse=Worse.MORE,
+        name="fio p99 latency", stage="Storage", glob="disk.*.fio.p99", series=r"disk\.(?:.+)\.fio\.p99", tool="fio", worse=Worse.MORE,
         least=3.0, noise=0.3, margin=1.0, virtual=9.0, against=frozenset({Against.PEERS, Against.CLASS}), why="a tail wanders by half between runs, so one run alone is no measure; four times its peers' is a drive that retries.",
     ),
     Yardstick(
-        name="network throughput", stage="Network", series=r"net\.(?:.+)\.(to_server|from_server)", tool="iperf3", worse=Worse.LESS,
+        name="network throughput", stage="Network", glob="net.*.{}", series=r"net\.(?:.+)\.(to_server|from_server)", tool="iperf3", worse=Worse.LESS,
         least=0.25, noise=0.03, margin=0.1, why="a sound link fills 94 % of its speed within 2 %; the orchestrator's own link is shared.",
     ),
     Yardstick(
-        name="link speed", stage="Network", series=r"net\.(?:.+)\.link", worse=Worse.LESS, least=0.01, noise=0.0, margin=0.0,
+        name="link speed", stage="Network", glob="net.*.link", series=r"net\.(?:.+)\.link", worse=Worse.LESS, least=0.01, noise=0.0, margin=0.0,
         virtual=0.01, against=frozenset({Against.ITSELF}), why="negotiated, exact. Other ports of the fleet may be wired for less on purpose.",
     ),
     Yardstick(
         name="temperature of a drive", stage="SMART", series=r"disk\.(?:.+)\.temperature", worse=Worse.MORE, absolute=True,
-        least=20.0, noise=3.0, margin=15.0, pin=False, why="bays differ by 8 °C, seasons by 5; 20 are a fan or a blocked slot.",
+        least=20.0, noise=3.0, margin=15.0, why="bays differ by 8 °C, seasons by 5; 20 are a fan or a blocked slot.",
     ),
     Yardstick(
-        name="highest GPU temperature", stage="GPU", series=r"gpu\.(?:.+)\.(temperature|memory_temperature)\.max", worse=Worse.MORE,
+        name="highest GPU temperature", stage="GPU", glob="gpu.*.{}.max", series=r"gpu\.(?:.+)\.(temperature|memory_temperature)\.max", worse=Worse.MORE,
         absolute=True, least=12.0, noise=3.0, margin=8.0, why="neighbours in one chassis differ by 8 °C from front to back.",
     ),
     Yardstick(
-        name="highest power", stage="PSU", series=r"psu\.(power\..+)\.max", worse=Worse.MORE, least=0.3, noise=0.05, margin=0.25,
+        name="highest power", stage="PSU", glob="psu.{}.max", series=r"psu\.(power\..+)\.max", worse=Worse.MORE, least=0.3, noise=0.05, margin=0.25,
         against=OVER_TIME, why="a peak of watts depends on fans and on the room; a third more is a fan wall at full speed, or worse.",
     ),
     Yardstick(
         name="highest temperature", stage="Reporting", series=r"(temp\..+)", worse=Worse.MORE, absolute=True,
-        least=18.0, noise=3.0, margin=10.0, against=OVER_TIME, pin=False,
+        least=18.0, noise=3.0, margin=10.0, against=OVER_TIME,
         why="rooms differ by 9 °C between winter and summer; max_temp_c is what can be pinned.",
     ),
 )  # fmt: skip
@@ -214,9 +214,14 @@ def versions_of(tools: Iterable[ToolRecord]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for tool in tools:
-        name = tool.argv[0].rpartition("/")[2] if tool.argv else ""
+        argv = (
+            tool.argv[tool.argv.index("--") + 1 :]
+            if tool.argv[:1] == ("choom",) and "--" in tool.argv[:-1]
+            else tool.argv
+        )
+        name = "surface" if "surface" in argv[1:4] else argv[0].rpartition("/")[2] if argv else ""
         number = _NUMBER.search(tool.version)
-        found.setdefault("surface" if "surface" in tool.argv[1:4] else name, number[0] if number else "")
+        found.setdefault(name, number[0] if number else "")
     return found
 
 

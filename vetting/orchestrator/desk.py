@@ -11,6 +11,7 @@ from vetting.orchestrator.holding import Doors
 from vetting.orchestrator.intake import Intake
 from vetting.orchestrator.outlets import Outlets
 from vetting.orchestrator.people import People
+from vetting.orchestrator.pinning import Pinning
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.telling import Telling
@@ -23,6 +24,7 @@ class Desk:
     intake: Intake  # takes in samples, log lines and artifacts
     carrying: Carrying  # keeps where long work stands, for the boot after a power cut
     people: People  # hosts, tokens, audit
+    pinning: Pinning  # makes floors and ceilings of what was measured
     accounts: Accounts  # who signs in, with a browser
     views: Views  # reads
     files: Files  # gives artifacts out again

@@ -19,7 +19,7 @@ OF_ALL = ("list", "unknown")  # these name no host
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vetting.asking import add_connection
-    from vetting.verbs import host_bmc
+    from vetting.verbs import host_bmc, host_pin
 
     verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, does in (
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("code", "the line that installs and registers the host's reporter, good once"),
         ("relearn", "forget a host's identity after its board or card was replaced"),
         ("bmc", "note a host's management controller, for --start-by power"),
+        ("pin", "make what a run measured the floors and ceilings of a host, or of its class"),
         ("power", "ask a host's management controller whether the host is on"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
@@ -40,13 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--spec", type=Path, metavar="FILE", help="expected spec, YAML")
         if name == "bmc":
             host_bmc.arguments(one)
+        if name == "pin":
+            host_pin.arguments(one)
         if name in ("remove", "relearn"):
             one.add_argument("--reason", default="", help="kept in the audit log")
 
 
 def main(args: argparse.Namespace) -> int:
     from vetting.asking import ask, print_json
-    from vetting.verbs import host_bmc
+    from vetting.verbs import host_bmc, host_pin
 
     answer = ask(args, lambda client: _talk(client, args))
     if args.json:
@@ -62,6 +65,8 @@ def main(args: argparse.Namespace) -> int:
         print("It shows what it will do and asks. With `sh -s -- --dry-run` in place of `sh` it goes no further.")
     elif args.what == "power":
         host_bmc.say(answer)
+    elif args.what == "pin":
+        host_pin.said(answer, args)
     elif args.what == "remove":
         print(f"{args.name} is removed; its runs and reports stay")
     else:
@@ -71,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
 
 async def _talk(client: Client, args: argparse.Namespace) -> Any:
     from vetting import wire
-    from vetting.verbs import host_bmc
+    from vetting.verbs import host_bmc, host_pin
 
     path = f"/api/hosts/{quote(args.name, safe='')}" if args.what not in OF_ALL else ""
     if args.what == "list":
@@ -89,6 +94,8 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
         return await host_bmc.note(client, path, args)
     if args.what == "power":
         return await host_bmc.power(client, path)
+    if args.what == "pin":
+        return await host_pin.pin(client, path, args)
     if args.what == "remove":
         return await client.change("DELETE", path, wire.Because(reason=args.reason), wire.Because)
     if args.what == "relearn":

@@ -9,6 +9,7 @@ from typing import Any
 from vetting import wire
 from vetting.config import hostfile
 from vetting.domain.errors import NotFound
+from vetting.domain.states import RunState
 from vetting.orchestrator.bus import News
 from vetting.orchestrator.found import last_firmware, last_inventory
 from vetting.orchestrator.reporters import REPORTER_FRESH_S, is_fresh, why_not_ready
@@ -75,6 +76,7 @@ async def show(console: Console, visit: Visit) -> Answer:
             "firmware": firmware,
             "pins": pins_beside(host.spec.firmware, firmware.items if firmware else ()),
             "trends": console.trends.of(host.id),
+            "good_run": bool(runs.listing(host_id=host.id, states=(RunState.COMPLETED,), limit=1)),
         }
 
     values = {

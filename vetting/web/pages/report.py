@@ -7,6 +7,7 @@ import re
 from aiohttp import web
 
 from vetting.domain.errors import BadInput, NotFound
+from vetting.domain.states import RunState
 from vetting.gate import HEADERS
 from vetting.orchestrator import gathering
 from vetting.orchestrator.reporting import MEDIA
@@ -36,9 +37,9 @@ async def shown(console: Console, visit: Visit) -> Answer:
         return runs.get(number), kept
 
     run, kept = await console.store.read(look)
-    return View(
-        template="report.html.j2", title=f"Report of run {number}", nav="runs", values={"run": run, "kept": kept}
-    )
+    can_pin = visit.operator and run.state is RunState.COMPLETED
+    values = {"run": run, "kept": kept, "can_pin": can_pin}
+    return View(template="report.html.j2", title=f"Report of run {number}", nav="runs", values=values)
 
 
 async def html(console: Console, visit: Visit) -> Answer:
