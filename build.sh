@@ -36,7 +36,9 @@ usage: ./build.sh COMMAND
   test machine   the tests with real tools, processes and loop devices (needs root)
   test browser   the console's pages in a real Chromium (needs root)
   test lab       the tests on the virtual rack (needs root)
+  test campaign  a few faults and healthy hosts of the campaign (needs root)
   test bench     the measurements
+  campaign [--fast] [--only NAME...] [--resume]   every fault into a virtual host, docs/fault-campaign.md from what came of it (needs root)
   install [--with-image] [--start] [--prefix DIR]   the orchestrator as a service of this machine (needs root)
   uninstall [--purge] [--prefix DIR]                take it away; with --purge its data and configuration too
   image          dist/image: the live image, kernel and boot loaders, for hosts that start over the network (needs root)
@@ -263,17 +265,17 @@ lint() {
 }
 
 do_test() {
-    local layer=${1:-all} fast="not machine and not lab and not browser and not slow" waits="machine and not lab and waits"
+    local layer=${1:-all} fast="not machine and not lab and not campaign and not browser and not slow" waits="machine and not lab and waits"
     shift || true
     case $layer in
-        all | machine | browser | lab) need_root test "$layer" "$@" ;;
+        all | machine | browser | lab | campaign) need_root test "$layer" "$@" ;;
         unit | served | lint | bench) ;;
         *) refuse "there is no test layer '$layer'; ./build.sh help lists them" ;;
     esac
     case $layer in
         unit | served) need_packages git:git ;;
         lint) need_packages git:git shellcheck:shellcheck ;;
-        all | lab) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" "${lab_needs[@]}" ;;
+        all | lab | campaign) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" "${lab_needs[@]}" ;;
         *) need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" ;;
     esac
     lock
@@ -282,7 +284,7 @@ do_test() {
     unlock
     case $layer in
         unit | served | lint | browser) ;;
-        all | lab) build_image ;; # and the zipapp, which is in it
+        all | lab | campaign) build_image ;; # and the zipapp, which is in it
         *) build_zipapp ;;
     esac
     export SHIV_ROOT=$here/build/unpacked
@@ -291,9 +293,10 @@ do_test() {
             lint
             pytests "unit tests" -m "$fast" "${at_once[@]}" "$@"
             pytests "tests on this machine that wait" -m "$waits" "${beside[@]}" "$@"
-            pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab and not browser" "$@"
+            pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab and not campaign and not browser" "$@"
             pytests "tests in a browser" -m browser "${browsers[@]}" "$@"
             pytests "tests in the lab" -m lab "${racks[@]}" "$@"
+            pytests "the campaign, a few rows of it" -m campaign "$@"
             ;;
         unit) pytests "unit tests" -m "($fast) and not served" "${at_once[@]}" "$@" ;;
         served) pytests "tests of API and pages" -m "($fast) and served" "${at_once[@]}" "$@" ;;
@@ -303,6 +306,7 @@ do_test() {
             ;;
         browser) pytests "browser tests" -m browser "${browsers[@]}" "$@" ;;
         lab) pytests "lab tests" -m lab "${racks[@]}" "$@" ;;
+        campaign) pytests "a few rows of the campaign" -m campaign "$@" ;;
         lint)
             lint
             ((${#failed[@]})) || printf 'everything passed\n'
@@ -321,6 +325,18 @@ source "$here/tools/install.sh"
 source "$here/image/build.sh"
 # shellcheck source=tests/lab/needs.sh
 source "$here/tests/lab/needs.sh"
+
+do_campaign() {
+    need_root campaign "$@"
+    need_packages "${try_needs[@]}" "${test_needs[@]}" "${serve_needs[@]}" "${lab_needs[@]}"
+    lock
+    need_venv
+    need_assets
+    unlock
+    build_image
+    export SHIV_ROOT=$here/build/unpacked
+    (cd "$here" && "$venv/bin/python" -m tests.campaign "$@")
+}
 
 do_lock() {
     need_packages
@@ -353,6 +369,7 @@ main() {
         zipapp) do_zipapp ;;
         try) do_try "$@" ;;
         test) do_test "$@" ;;
+        campaign) do_campaign "$@" ;;
         install | uninstall)
             [[ -n ${DESTDIR:-} ]] || need_root "$command" "$@"
             "do_$command" "$@"

@@ -58,7 +58,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-FOLDERS = {"lab": "lab", "browser": "browser"} | {f"unit/{one}": "served" for one in ("api", "boot", "notify", "web")}
+FOLDERS = {"lab": "lab", "browser": "browser", "campaign": "campaign"} | {
+    f"unit/{one}": "served" for one in ("api", "boot", "notify", "web")
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,8 @@ from tests.campaign.fault import Control
 from tests.lab.hardware import GIB, MIB, PRODUCT, Bmc, Bus, Disk, Firmware, Hardware, Nic
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
 
+# True of hosts that are made of a program: said of each of them, and no accusation.
+OF_A_VIRTUAL_HOST = (r"a virtual card tells no speed: its throughput was measured and not judged",)
 MORE_THAN_EXPECTED = r"the disk BOOT-\S+ .*is not in the spec"  # true of a host whose boot disk nobody named
 MAC = "52:54:00:ca:ff:{:02x}"
 MODULE = "type=17,loc_pfx=DIMM_A1,bank=A,manufacturer=Maker,serial=DIMM-1,part=PART-1"
@@ -63,7 +65,8 @@ CONTROLS = (
     ),
     Control(
         name="healthy-intel-card", title="An Intel network card, by its own driver",
-        hardware=Hardware(name="healthy-intel-card", nics=(Nic(model="e1000e"),), disks=(sata("9"),)),
+        hardware=Hardware(name="healthy-intel-card", nics=(Nic(mac=MAC.format(2), model="e1000e"),), disks=(sata("9"),)),
+        spec=pinned("9", nics=(ExpectedNic(mac=MAC.format(2), speed_mb_s=1000, floor_mb_s=1),)),
     ),
     Control(
         name="healthy-pinned-card", title="A card of 1 Gb/s as the spec says",

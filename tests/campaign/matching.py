@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.campaign.fault import Caught, Control
+from tests.campaign.fault import Caught
 
 ACCUSING = ("warning", "critical")
 CALM = ("PASS", "SKIP")
@@ -108,7 +108,7 @@ def said_instead(report: dict[str, Any], *, most: int = 8) -> tuple[str, ...]:
     return (ended, verdicts, *list(said)[:most])
 
 
-def false_alarms(report: dict[str, Any], control: Control) -> tuple[str, ...]:
+def false_alarms(report: dict[str, Any], true_warnings: Sequence[str]) -> tuple[str, ...]:
     """Whatever accuses a healthy host: an attempt that did not pass, or a warning that is not true of it."""
     alarms = [
         f"{stage} {attempt['mark']}: {attempt['reason'] or '; '.join(attempt['objections'])}"
@@ -118,7 +118,7 @@ def false_alarms(report: dict[str, Any], control: Control) -> tuple[str, ...]:
     alarms += [
         f"{piece.stage}: {piece.sentence}"
         for piece in pieces(report)
-        if piece.severity in ACCUSING and not _is_true(control.true_warnings, piece.sentence)
+        if piece.severity in ACCUSING and not _is_true(true_warnings, piece.sentence)
     ]
     if report["run"]["state"] != "Completed":
         alarms.append(f"the run is {report['run']['state']} instead of Completed: {report['run']['reason']}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +15,7 @@ from typing import Any
 
 from tests.campaign import guest, matching, settings
 from tests.campaign.bench import Bench, Spoiled
+from tests.campaign.controls import OF_A_VIRTUAL_HOST
 from tests.campaign.fault import Control, Fault
 from tests.campaign.result import Came, Result
 from tests.lab import settings as lab
@@ -56,9 +59,16 @@ class Campaign:
     @classmethod
     @contextlib.asynccontextmanager
     async def built(
-        cls, faults: Sequence[Fault], controls: Sequence[Control], *, name: str = NAME, zipapp: Path | None = None
+        cls,
+        faults: Sequence[Fault],
+        controls: Sequence[Control],
+        *,
+        image: Path,
+        name: str = NAME,
+        zipapp: Path | None = None,
     ) -> AsyncIterator[Campaign]:
         async with Rack.built(name) as rack:
+            await asyncio.to_thread(shutil.copytree, image, rack.folder / "image", copy_function=os.link)
             serve = await rack.orchestrator(changes=settings.changes(faults, controls), zipapp=zipapp)
             yield cls(rack, serve, rack.folder / "image")
 
@@ -126,7 +136,7 @@ class Campaign:
                     with contextlib.suppress(InVain):  # a hold: the report says why
                         await run.reaches("Completed", limit_s=CONTROL_S)
                     report = await report_of(self.serve, run)
-            alarms = matching.false_alarms(report, control)
+            alarms = matching.false_alarms(report, (*OF_A_VIRTUAL_HOST, *control.true_warnings))
             came = Came.FALSE_ALARM if alarms else Came.HEALTHY
             result = blank.but(came=came, instead=alarms, versions=matching.versions([report], PROGRAMS))
         except TROUBLE as why:

@@ -152,6 +152,7 @@ FAULTS = (
     *(
         lying(kind, bus, "lying-disks" if "wrap" not in kind else "counterfeit-capacity")
         for kind, bus in zip(LIARS, (Bus.SATA, Bus.NVME) * len(LIARS), strict=False)
+        if (kind, bus) not in (("stuck 1", Bus.SATA), ("half-size wrap", Bus.NVME))
     ),
     lying("stuck 1", Bus.SATA, "silent-corruption", fast=True),
     lying("half-size wrap", Bus.NVME, "counterfeit-capacity", fast=True),
