@@ -17,6 +17,10 @@ from tests.fakes import honest
 from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, Identity
 from vetting.domain.inventory import FoundCpu, FoundDimm, FoundDisk, FoundNic, Inventory
 from vetting.domain.outcome import Cell, Measurement, Outcome, ToolRecord, Verdict, Work
+from vetting.domain.profiles import Profile
+from vetting.domain.states import RunState
+from vetting.store import attempts, hosts, measurements, runs
+from vetting.store.rows import NewRun
 
 CORES, DISKS, NICS = 8, 4, 2
 SIZE = 64 * honest.MIB
@@ -143,3 +147,32 @@ class Sibling:
             own: dict[str, Any] = {"work": (cores,)} if cell.component == "cpu" else {}
             made += [replace(cell, component=name, **own) for name in parts.get(cell.component, [cell.component])]
         return made
+
+
+STAGES = ("Inventory", "Firmware", "SMART", "CPUStress", "Storage", "Network", "Burn", "PSU")
+
+
+def good_run(
+    twin: Sibling, *, now: float = 1_000_000.0, profile: Profile = honest.SPRINT, spec: ExpectedSpec | None = None
+) -> int:
+    """A completed run of the host, as the records of one have it; makes the host where there is none. Inside `Store.write`."""
+    expected = spec or twin.spec
+    host = hosts.by_name(twin.name) or hosts.create(twin.name, now=now, macs=twin.macs, spec=expected)
+    made = runs.create(
+        NewRun(
+            host_id=host.id, host_name=host.name, profile=profile, non_destructive=False, start_by="manual",
+            requested_by="tester", spec=expected, expected_disks=expected.disks,
+        ),
+        now=now,
+    )  # fmt: skip
+    for at, stage in enumerate(STAGES):
+        outcome = twin.outcome(stage)
+        began = now + 100 * at
+        opened = attempts.open_attempt(made.id, stage, now=began, planned_s=1, deadline_s=60, boot_id="boot")
+        attempts.close_attempt(
+            made.id, stage, opened.attempt, now=began + 90, verdict=outcome.verdict, reason=outcome.reason,
+            posted_verdict=outcome.verdict, outcome=outcome,
+        )  # fmt: skip
+        measurements.put(made.id, stage, opened.attempt, outcome.measurements)
+    runs.move(made.id, RunState.QUEUED, RunState.COMPLETED, ended_at=now + 1000, verdict="Vetted: every stage passed.")
+    return made.id
