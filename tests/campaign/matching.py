@@ -59,7 +59,7 @@ def pieces(report: dict[str, Any]) -> Iterator[Piece]:
             severity=one["severity"],
         )  # fmt: skip
     for one in report["coverage"]:
-        if one["mark"] not in CALM and one["reason"]:
+        if one["attempt"] and one["mark"] not in CALM and one["reason"]:
             yield Piece(stage=one["stage"], attempt=one["attempt"], component=one["component"], text=one["reason"])
     for stage in report["stages"]:
         for attempt in stage["attempts"]:
@@ -123,6 +123,12 @@ def false_alarms(report: dict[str, Any], true_warnings: Sequence[str]) -> tuple[
     if report["run"]["state"] != "Completed":
         alarms.append(f"the run is {report['run']['state']} instead of Completed: {report['run']['reason']}")
     return tuple(dict.fromkeys(alarms))
+
+
+def unmeasured(report: dict[str, Any]) -> bool:
+    """Whether all that went wrong is that something could not be measured: that accuses the machine that all this runs on."""
+    bad = {attempt["mark"] for _, attempt in attempts(report)} - set(CALM)
+    return bad == {"ERROR"}
 
 
 def _is_true(known: Sequence[str], sentence: str) -> bool:

@@ -33,6 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str = ""
     words: str = ""
     seconds: float | None = None
+    again: bool = False  # the rack was in trouble, or could not measure: worth another try
     wall_s: float = 0.0  # of the whole row
     notes: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()  # for a miss: what was said

@@ -39,6 +39,7 @@ PROGRAMS = ("stress-ng", "stressapptest", "fio", "iperf3", "smartmontools", "nvm
 CLAIM_S = 420.0  # a guest's power-on to its agent's first word, on slow cores that others load too
 STAGE_S = 600.0
 CONTROL_S = 1500.0
+AGAIN = "-again"
 BOOTS_AGAIN = (
     "host-reset",
     "kernel-panic",
@@ -51,10 +52,7 @@ class Campaign:
     rack: Rack
     serve: Orchestrator
     image: Path
-    disturbed: asyncio.Condition = field(default_factory=asyncio.Condition)
     screwing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    running: int = 0
-    alone: bool = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -72,30 +70,16 @@ class Campaign:
             serve = await rack.orchestrator(changes=settings.changes(faults, controls), zipapp=zipapp)
             yield cls(rack, serve, rack.folder / "image")
 
-    # --- turns
-
-    @contextlib.asynccontextmanager
-    async def turn(self, *, alone: bool) -> AsyncIterator[None]:
-        """Rows that disturb the others run by themselves."""
-        async with self.disturbed:
-            await self.disturbed.wait_for(lambda: not self.alone and not (alone and self.running))
-            self.alone, self.running = alone, self.running + 1
-        try:
-            yield
-        finally:
-            async with self.disturbed:
-                self.alone, self.running = False, self.running - 1
-                self.disturbed.notify_all()
-
     # --- rows
 
     async def tried(self, fault: Fault, profile: str) -> Result:
-        blank = Result(name=fault.name, row=fault.row, title=fault.title, came=Came.SPOILED, profile=profile)
+        blank = Result(
+            name=fault.name, row=fault.row, title=fault.title, came=Came.SPOILED, profile=profile, again=True
+        )
         if fault.not_tried:
-            return blank.but(came=Came.NOT_TRIED, words=fault.not_tried)
+            return blank.but(came=Came.NOT_TRIED, words=fault.not_tried, again=False)
         began = time.monotonic()
-        async with self.turn(alone=fault.alone):
-            result = await self._tried(fault, profile, blank)
+        result = await self._tried(fault, profile, blank)
         return result.but(wall_s=round(time.monotonic() - began, 1))
 
     async def _tried(self, fault: Fault, profile: str, blank: Result) -> Result:
@@ -116,7 +100,7 @@ class Campaign:
         except TROUBLE as why:
             return blank.but(words=_short(why))
         except AssertionError as why:  # a recipe saw what must not be
-            return blank.but(came=Came.MISSED, words=_short(why))
+            return blank.but(came=Came.MISSED, again=False, words=_short(why))
         finally:
             if host is not None:
                 await self.taken_out(host)
@@ -124,21 +108,27 @@ class Campaign:
     async def watched(self, control: Control) -> Result:
         """A healthy host, through all the stages."""
         began = time.monotonic()
-        blank = Result(name=control.name, row="", title=control.title, came=Came.SPOILED, profile="campaign")
+        blank = Result(
+            name=control.name, row="", title=control.title, came=Came.SPOILED, profile="campaign", again=True
+        )
         host: Host | None = None
         try:
-            async with self.turn(alone=False):
-                host = await self.screwed_in(control.hardware, over_network=control.over_network)
-                bench = Bench(control, self.rack, self.serve, host)
-                await self.serve.know(host, spec=control.spec)
-                over = guest.laid_over(files=control.files)
-                async with self.on(bench, f"campaign-{control.name}", over, "", control.start) as run:
-                    with contextlib.suppress(InVain):  # a hold: the report says why
-                        await run.reaches("Completed", limit_s=CONTROL_S)
-                    report = await report_of(self.serve, run)
+            host = await self.screwed_in(control.hardware, over_network=control.over_network)
+            bench = Bench(control, self.rack, self.serve, host)
+            await self.serve.know(host, spec=control.spec)
+            over = guest.laid_over(files=control.files)
+            async with self.on(bench, f"campaign-{control.name}", over, "", control.start) as run:
+                with contextlib.suppress(InVain):  # a hold: the report says why
+                    await run.reaches("Completed", limit_s=CONTROL_S)
+                report = await report_of(self.serve, run)
             alarms = matching.false_alarms(report, (*OF_A_VIRTUAL_HOST, *control.true_warnings))
             came = Came.FALSE_ALARM if alarms else Came.HEALTHY
-            result = blank.but(came=came, instead=alarms, versions=matching.versions([report], PROGRAMS))
+            result = blank.but(
+                came=came,
+                instead=alarms,
+                versions=matching.versions([report], PROGRAMS),
+                again=matching.unmeasured(report),
+            )
         except TROUBLE as why:
             result = blank.but(words=_short(why))
         finally:
@@ -152,7 +142,9 @@ class Campaign:
         direct = hardware.firmware is Firmware.BIOS and not over_network
         firmware = Firmware.DIRECT if direct else hardware.firmware
         async with self.screwing:  # the rack counts its hosts
-            return await self.rack.host(replace(hardware, firmware=firmware, second_console=True))
+            before = sum(host.name.partition(AGAIN)[0] == hardware.name for host in self.rack.hosts)
+            name = f"{hardware.name}{AGAIN}{before + 1}" if before else hardware.name
+            return await self.rack.host(replace(hardware, name=name, firmware=firmware, second_console=True))
 
     @contextlib.asynccontextmanager
     async def on(self, bench: Bench, profile: str, over: bytes, words: str, more: dict[str, Any]) -> AsyncIterator[Run]:
@@ -226,7 +218,8 @@ class Campaign:
         blank = blank.but(notes=tuple(bench.notes), versions=matching.versions([report], PROGRAMS))
         catch = matching.caught(report, fault.expect)
         if catch is None:
-            return blank.but(came=Came.MISSED, instead=matching.said_instead(report))
+            again = Verdict.ERROR not in fault.expect.verdicts and matching.unmeasured(report)
+            return blank.but(came=Came.MISSED, instead=matching.said_instead(report), again=again)
         since = catch.began_at if injected_at is None else injected_at
         seconds = round(max(0.0, catch.at - since), 1)
         if seconds > fault.expect.within_s:

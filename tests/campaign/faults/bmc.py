@@ -35,7 +35,7 @@ def records(*events: str) -> Deed:
 
 
 async def heat(bench: Bench) -> None:
-    await bench.guest(f"{SENSOR} i2cset -y $bus 0x48 0 {HOT} w")
+    await bench.guest(f"{SENSOR} i2cset -f -y $bus 0x48 0 {HOT} w")
 
 
 def event(
