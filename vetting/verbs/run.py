@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 EXAMPLE = (
     "vetting run start pve-07 --profile quick --erase WD-WX12345 --erase WD-WX67890\n"
-    "  (before a disk is erased its first and last 4 MiB are saved: vetting run artifacts 42,\n"
-    "   vetting run artifact 42 317 -o sdb.heads, then on the host `vetting surface restore-heads --heads sdb.heads …`)"
+    "  vetting run restore-heads 42 WD-WX12345\n"
+    "  (before a disk is erased its first and last 4 MiB are saved; this puts them back while the host is held)"
 )
 DECISIONS = ("cancel", "override", "retry", "release")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vetting.asking import add_connection
+    from vetting.verbs import run_restore
 
     verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, does in (
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("artifacts", "the files of a run: outputs of programs, saved ends of disks, reports"),
         ("artifact", "fetch one file of a run"),
         ("retry", "enter the failed stage again"), ("release", "end a hold; the host powers off"),
+        ("restore-heads", "put the saved first and last MiB of a disk of a held host back"),
         ("ssh", "open a shell on a held host, or run a command there"),
     ):  # fmt: skip
         one = verbs.add_parser(name, help=does, description=does, allow_abbrev=False)
@@ -48,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
         if name == "ssh":
             _ssh_arguments(one)
+        if name == "restore-heads":
+            run_restore.add_arguments(one)
         if name in DECISIONS:
             one.add_argument("--reason", default="", required=name == "override", help="kept for ever, on every report")
         if name == "override":
@@ -101,7 +105,12 @@ def main(args: argparse.Namespace) -> int:
         from vetting.verbs.run_ssh import enter
 
         return enter(args)
-    answer = ask(args, lambda client: _talk(client, args))
+    if args.what == "restore-heads":
+        from vetting.verbs.run_restore import restore
+
+        return restore(args)
+    repair = _repair(args) if args.what == "start" else None  # a mistake in it is told before anybody is asked
+    answer = ask(args, lambda client: _talk(client, args, repair))
     if args.json:
         print_json(answer)
     elif args.what == "start":
@@ -117,7 +126,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _talk(client: Client, args: argparse.Namespace) -> Any:
+async def _talk(client: Client, args: argparse.Namespace, repair: Repair | None) -> Any:
     from urllib.parse import urlencode
 
     from vetting import wire
@@ -125,7 +134,7 @@ async def _talk(client: Client, args: argparse.Namespace) -> Any:
     if args.what == "start":
         request = wire.StartRun(
             host=args.host, profile=args.profile, non_destructive=args.non_destructive, start_by=args.start_by,
-            confirm_serials=tuple(args.erase), cut_power=args.cut_power, repair=_repair(args),
+            confirm_serials=tuple(args.erase), cut_power=args.cut_power, repair=repair,
         )  # fmt: skip
         return await client.call("/api/runs", request, wire.RunStarted)
     if args.what == "list":

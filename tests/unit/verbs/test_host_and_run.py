@@ -54,6 +54,10 @@ def test_a_host_is_added_shown_edited_and_removed(console: Console, spec: str) -
         (("host", "add", "a", "--spec", "/nonexistent.yaml"), "/nonexistent.yaml"),
         (("host", "show", "../../etc"), "there is no host named"),
         (("run", "start", "nobody"), "there is no host named 'nobody'"),
+        (("run", "start", "pve-07", "--replaced", "ram:A1"), "there is no kind of part 'ram'"),
+        (("run", "start", "pve-07", "--replaced", "dimm"), "say which DIMM was replaced"),
+        (("run", "start", "pve-07", "--confidence", "95"), "name what was replaced with --replaced"),
+        (("run", "start", "pve-07", "--replaced", "board", "--confidence", "100"), "from 50 % to 99.9 %"),
         (("run", "show", "4711"), "there is no run 4711"),
         (("run", "cancel", "4711"), "there is no run 4711"),
     ],
@@ -75,6 +79,18 @@ def test_a_wrong_spec_file_is_refused_with_its_path(console: Console, tmp_path: 
     assert status == 2
     assert str(path) in err
     assert "Traceback" not in err
+
+
+def test_a_run_after_a_repair_tells_what_was_replaced(console: Console, spec: str) -> None:
+    assert console.type("host", "add", "pve-07", "--mac", honest.MAC, "--spec", spec)[0] == 0
+    words = ("--replaced", "dimm:A1:OLD:NEW", "--replaced", "nic:eno1::52:54:00:00:00:02", "--confidence", "90")
+    status, _, err = console.type("run", "start", "pve-07", "--start-by", "manual", "--non-destructive", *words)
+    assert (status, err) == (0, "")
+    out = console.type("run", "show", "1")[1]
+    assert "not looked at yet: SpecValidate compares the host with what it was" in out
+    assert "cpu_stress.ram_s: 2 min → 6 min" in out
+    assert "network.seconds: 60 s → 2 min" in out
+    assert "No run before this one looked into the host" in out
 
 
 def test_a_run_is_started_only_with_what_it_erases_confirmed_and_then_cancelled(console: Console, spec: str) -> None:

@@ -64,6 +64,7 @@ class Choice:
     gentle: Forecast
     proves: tuple[str, ...]
     cannot: tuple[str, ...]
+    repeats: str = ""  # after a repair: how often the test that failed is passed, and how sure that makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +205,17 @@ def choice_of(
     expected, inventory = console.config.expected(host.spec), found.inventory if found else None
     profile = plan.profile if plan else profile
 
+    def once(*, non_destructive: bool) -> Forecast:
+        return forecast(profile, expected, inventory, STAGES, non_destructive=non_destructive, measured=rates)
+
     def takes(*, non_destructive: bool) -> Forecast:
-        told = forecast(profile, expected, inventory, STAGES, non_destructive=non_destructive, measured=rates)
+        told = once(non_destructive=non_destructive)
         return start_repair.with_repeats(told, plan.ordered) if plan else told
 
     return Choice(
         profile=profile, destructive=takes(non_destructive=False), gentle=takes(non_destructive=True),
         proves=proves(profile), cannot=cannot(profile),
+        repeats=start_repair.repeat_note(once(non_destructive=False), plan.ordered) if plan else "",
     )  # fmt: skip
 
 

@@ -125,6 +125,15 @@ def with_repeats(told: Forecast, ordered: RepairOrder) -> Forecast:
     return replace(told, stages=stages)
 
 
+def repeat_note(told: Forecast, ordered: RepairOrder) -> str:
+    """How sure a run of this profile makes of the repair; empty where nothing failed, or a look is enough."""
+    history = ordered.history
+    alone = next((one.seconds for one in told.stages if history is not None and one.name == history.stage), 0.0)
+    if history is None or history.looks or not alone:
+        return ""
+    return f"{history.stage}: {_note(ordered, history, alone)}"
+
+
 def _passes(ordered: RepairOrder, history: History, pass_s: float) -> int:
     needed = repetition.passes_needed(history, ordered.repair.confidence, pass_s)
     return min(needed, repetition.within(ordered.bounds, pass_s))
