@@ -72,6 +72,7 @@ def _work(what: str, done: float, of: float, unit: str) -> Work:
 def _parts(stage: str) -> dict[str, Any]:
     cpus = _work("cpus", 2, 2, "cpus")
     memory = _work("MiB tested", 512, 1024, "MiB")
+    testers = tuple(_work(f"MiB tested by {one}", 512, 1024, "MiB") for one in ("stress-ng", "stressapptest"))
     disk = _work("bytes verified", 64 * MIB, 64 * MIB, "bytes")
     link = (_work("forward", 950, 1000, "Mb/s"), _work("reverse", 950, 1000, "Mb/s"))
     match stage:
@@ -85,7 +86,8 @@ def _parts(stage: str) -> dict[str, Any]:
         case "CPUStress":
             load = _tool("stress-ng", "--cpu", "0", "--verify")
             later = replace(_tool("stress-ng", "--vm", "1", "--verify"), started_s=102.0, ended_s=103.0)
-            return {"cells": (_cell("cpu", cpus), _cell("memory", memory)), "tools": (load, later)}
+            last = replace(_tool("stressapptest", "-W"), started_s=104.0, ended_s=105.0)
+            return {"cells": (_cell("cpu", cpus), _cell("memory", *testers)), "tools": (load, later, last)}
         case "Storage":
             return {"cells": (_cell("disk:D1", disk),), "tools": (_tool("vetting", "surface"), _tool("fio", "job"))}
         case "Network":

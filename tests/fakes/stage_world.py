@@ -36,6 +36,13 @@ def stressng(
     )
 
 
+def sat(release: str, name: str, *, elapsed_s: float = 5.0, exit_code: int = 0) -> Says:
+    """stressapptest on 64 MiB, as recorded: 3 s, and two that it takes to begin and to end."""
+    return Says(
+        "stressapptest -W", stdout=tool_text(release, f"stressapptest/{name}"), exit_code=exit_code, elapsed_s=elapsed_s
+    )
+
+
 def proc_stat(cpus: int = 2, idle: frozenset[int] = frozenset()) -> Callable[[float], str]:
     """/proc/stat of a machine on which all cores but the `idle` ones work all the time."""
 

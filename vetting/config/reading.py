@@ -68,6 +68,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "surface_floor_mb_s": (1, 100_000),
     "countdown_s": (0, 3600),
     "ram_floor_bytes": (1, 2**50),
+    "ram_s_per_gib": (0, 3600),
     "fio_size_bytes": (2**20, 2**50),
     "sample_bytes": (2**20, 2**60),
 }

@@ -13,7 +13,7 @@ from vetting.domain.hostspec import ExpectedDisk
 from vetting.domain.inventory import Inventory
 from vetting.domain.ledger import LOOPBACK
 from vetting.domain.outcome import Cell, Outcome, ToolRecord, Verdict
-from vetting.domain.profiles import Profile, SurfaceMode
+from vetting.domain.profiles import Profile, SurfaceMode, memory_pass_s
 from vetting.domain.specdiff import find_disk
 
 SLACK_S = 2.0  # a stage or tool may end this much before its planned time: timers and start-up are not exact
@@ -26,7 +26,7 @@ SECONDS = ("s", "seconds")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
     """`share` of each row of work that a passing cell of this kind must have done; 0: more than nothing.
-    `rows`: how many rows of work at least (two directions of a link)."""
+    `rows`: how many rows of work at least (two directions of a link, two testers of the memory)."""
 
     stage: str
     kind: str  # of component: what stands before its first colon
@@ -44,7 +44,7 @@ def _something(profile: Profile) -> float:
 
 FLOORS: tuple[Floor, ...] = (
     Floor(stage="CPUStress", kind="cpu", share=_all),
-    Floor(stage="CPUStress", kind="memory", share=lambda profile: profile.cpu_stress.ram_cover),
+    Floor(stage="CPUStress", kind="memory", share=lambda profile: profile.cpu_stress.ram_cover, rows=2),
     Floor(stage="Storage", kind="disk", share=_all),  # of the promise: the whole disk, or the sample
     Floor(stage="Network", kind="nic", share=lambda profile: profile.network.floor_fraction, rows=2),
     Floor(stage="Burn", kind="cpu", share=lambda profile: 0.0 if profile.burn.cpu_workers else 1.0),
@@ -67,6 +67,12 @@ class ToolFloor:
     lacking: tuple[str, ...] = ()  # words its argv must not have
     for_kind: str = ""  # asked for only where a cell of this kind passed
     what: str = ""
+    memory_share: float = 0.0  # of the memory pass, whose time goes by the size of the memory
+
+    def planned_s(self, profile: Profile, inventory: Inventory | None) -> float:
+        if not self.memory_share:
+            return self.least_s(profile)
+        return memory_pass_s(profile.cpu_stress, inventory.memory_bytes if inventory else 0) * self.memory_share
 
 
 TOOLS: tuple[ToolFloor, ...] = (
@@ -82,10 +88,11 @@ TOOLS: tuple[ToolFloor, ...] = (
     ToolFloor(
         stage="CPUStress",
         tool="stress-ng",
-        least_s=lambda profile: profile.cpu_stress.ram_s,
+        memory_share=0.5,
         having=("--verify", "--vm"),
         what="on the memory",
     ),
+    ToolFloor(stage="CPUStress", tool="stressapptest", memory_share=0.5, having=("-W",), what="on the memory"),
     ToolFloor(stage="Storage", tool="surface", for_kind="disk"),
     ToolFloor(stage="Storage", tool="fio", for_kind="disk"),
     ToolFloor(stage="Network", tool="iperf3", least_s=lambda profile: profile.network.seconds, lacking=("-b",)),
@@ -121,7 +128,9 @@ def covered(
         if (floor := floors.get(kind_of(cell.component))) is None:
             continue
         if len(cell.work) < floor.rows:
-            wanted = "both directions" if floor.rows == 2 else "the work done"
+            wanted = (
+                "the work done" if floor.rows == 1 else "both testers" if stage == "CPUStress" else "both directions"
+            )
             yield f"{cell.component}: a pass must show {wanted}, it shows {len(cell.work)} rows"
         yield from _reached(stage, cell, floor.share(profile), profile)
         yield from _present(stage, cell, profile, inventory, disks)
@@ -183,7 +192,7 @@ def _disk_bytes(component: str, inventory: Inventory | None, disks: Sequence[Exp
     return found.size_bytes if found else disk.size_bytes
 
 
-def tools_shown(stage: str, outcome: Outcome, profile: Profile) -> Iterator[str]:
+def tools_shown(stage: str, outcome: Outcome, profile: Profile, inventory: Inventory | None = None) -> Iterator[str]:
     """What the programs that a pass rests on do not show, in words."""
     if stage in ANY_TOOL and not outcome.tools:
         yield "no program was run, so nothing was looked at"
@@ -198,12 +207,12 @@ def tools_shown(stage: str, outcome: Outcome, profile: Profile) -> Iterator[str]
         if not records:
             yield f"no run of {named} is among the evidence"
             continue
-        least_s = floor.least_s(profile) - SLACK_S
-        if least_s <= 0:
+        planned_s = floor.planned_s(profile, inventory)
+        if (least_s := planned_s - SLACK_S) <= 0:
             continue
         clean = [one for one in records if one.exit_code == 0 and not one.timed_out and one.signal is None]
         if not (lasted := together_s(clean)) >= least_s:
-            yield f"{named} ran {lasted:.0f} s to a clean end, planned were {floor.least_s(profile):.0f} s"
+            yield f"{named} ran {lasted:.0f} s to a clean end, planned were {planned_s:.0f} s"
     if stage == "CPUStress":
         yield from _one_after_the_other(outcome.tools)
 
@@ -226,11 +235,19 @@ def together_s(records: Iterable[ToolRecord]) -> float:
 
 
 def _one_after_the_other(tools: Iterable[ToolRecord]) -> Iterator[str]:
-    """CPU and memory load at once is how the predecessor lost its agent."""
-    loads = [one for one in tools if any(word.rpartition("/")[2] == "stress-ng" for word in one.argv)]
-    memory = [one for one in loads if "--vm" in one.argv]
-    for one in memory:
-        for other in loads:
-            if other not in memory and min(one.ended_s, other.ended_s) - max(one.started_s, other.started_s) > 1:
-                yield "stress-ng loaded CPU and memory at the same time, which this stage must never do"
+    """Loads of CPU and memory at once, or two of the memory, are how the predecessor lost its agent."""
+    loads = [(one, sort) for one in tools if (sort := _sort_of_load(one))]
+    for one, sort in loads:
+        for other, its_sort in loads:
+            if sort < its_sort and min(one.ended_s, other.ended_s) - max(one.started_s, other.started_s) > 1:
+                yield f"{sort} and {its_sort} were loaded at the same time, which this stage must never do"
                 return
+
+
+def _sort_of_load(record: ToolRecord) -> str:
+    words = [word.rpartition("/")[2] for word in record.argv]
+    if "stressapptest" in words:
+        return "memory (stressapptest)"
+    if "stress-ng" not in words:
+        return ""
+    return "memory (stress-ng)" if "--vm" in words else "CPU"

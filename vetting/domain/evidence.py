@@ -80,7 +80,7 @@ def objections(outcome: Outcome, plan: Plan, witness: Witness) -> tuple[Objectio
     parts = covered(plan.stage, outcome.cells, profile=plan.profile, inventory=plan.inventory, disks=plan.disks)
     found += _us(parts)
     if not (plan.stage == "Storage" and plan.non_destructive):
-        found += _us(tools_shown(plan.stage, outcome, plan.profile))
+        found += _us(tools_shown(plan.stage, outcome, plan.profile, plan.inventory))
     return tuple(found)
 
 

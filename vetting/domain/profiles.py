@@ -43,12 +43,20 @@ class SmartKnobs:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuStressKnobs:
     cpu_s: int = 2 * MINUTE_S
-    ram_s: int = 2 * MINUTE_S
+    ram_s: int = 2 * MINUTE_S  # at least; both testers of the memory share it
+    ram_s_per_gib: float = 0.5  # more than ram_s where there is much memory
     core_s: int = 1  # each core alone, before all together; 0 leaves the sweep out
     ram_spare_bytes: int = 1536 * MIB  # left to the agent and kernel: MemAvailable - 1.5 GiB is tested
     ram_floor_bytes: int = 256 * MIB
     ram_cap_bytes: int = 0  # 0: no cap; taste caps to stay gentle
     ram_cover: float = 0.5  # tested MiB of MemTotal that a pass must reach
+
+
+def memory_pass_s(knobs: CpuStressKnobs, memory_bytes: int) -> float:
+    """Seconds of the memory pass on a host with so much memory, both testers together; whole, and even, for each has half."""
+    tested = min(memory_bytes, knobs.ram_cap_bytes) if knobs.ram_cap_bytes else memory_bytes
+    scaled_s = knobs.ram_s_per_gib * tested / GIB
+    return max(float(knobs.ram_s), 2.0 * round(scaled_s / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +120,7 @@ QUICK = Profile(name="quick")
 DEEP = Profile(
     name="deep",
     smart=SmartKnobs(self_test=SelfTest.LONG, poll_s=60),
-    cpu_stress=CpuStressKnobs(cpu_s=HOUR_S, ram_s=HOUR_S, core_s=10, ram_cover=0.7),
+    cpu_stress=CpuStressKnobs(cpu_s=HOUR_S, ram_s=HOUR_S, ram_s_per_gib=16, core_s=10, ram_cover=0.7),
     storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=2 * HOUR_S),
     network=NetworkKnobs(seconds=30 * MINUTE_S),
     burn=BurnKnobs(seconds=2 * HOUR_S),
@@ -123,7 +131,7 @@ DEEP = Profile(
 SOAK = Profile(
     name="soak",
     smart=SmartKnobs(self_test=SelfTest.LONG, poll_s=60),
-    cpu_stress=CpuStressKnobs(cpu_s=12 * HOUR_S, ram_s=12 * HOUR_S, core_s=60, ram_cover=0.7),
+    cpu_stress=CpuStressKnobs(cpu_s=12 * HOUR_S, ram_s=12 * HOUR_S, ram_s_per_gib=64, core_s=60, ram_cover=0.7),
     storage=StorageKnobs(surface=SurfaceMode.FULL, cycles=2, fio_s=6 * HOUR_S),
     network=NetworkKnobs(seconds=2 * HOUR_S),
     burn=BurnKnobs(seconds=18 * HOUR_S),
@@ -134,7 +142,7 @@ SOAK = Profile(
 TASTE = Profile(
     name="taste",
     smart=SmartKnobs(self_test=SelfTest.NONE),
-    cpu_stress=CpuStressKnobs(cpu_s=10, ram_s=10, core_s=1, ram_cap_bytes=1 * GIB, ram_cover=0.0),
+    cpu_stress=CpuStressKnobs(cpu_s=10, ram_s=10, ram_s_per_gib=0, core_s=1, ram_cap_bytes=1 * GIB, ram_cover=0.0),
     storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=8, fio_size_bytes=64 * MIB, countdown_s=0),
     network=NetworkKnobs(seconds=5, parallel=2),
     burn=BurnKnobs(seconds=12, mem_pct=10),
@@ -196,6 +204,7 @@ def _sizes(profile: Profile) -> tuple[tuple[str, float, float, str], ...]:
     """Knobs that may not be below quick's."""
     storage = profile.storage
     return (
+        ("memory stress", profile.cpu_stress.ram_s_per_gib, QUICK.cpu_stress.ram_s_per_gib, "s for each GiB"),
         ("network streams", profile.network.parallel, QUICK.network.parallel, "at a time"),
         ("network streams in the burn", profile.burn.iperf_parallel, QUICK.burn.iperf_parallel, "at a time"),
         ("fio area", storage.fio_size_bytes / MIB, QUICK.storage.fio_size_bytes / MIB, "MiB"),

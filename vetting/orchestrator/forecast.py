@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.inventory import FoundDisk, Inventory
 from vetting.domain.naming import known
-from vetting.domain.profiles import Profile, SelfTest
+from vetting.domain.profiles import Profile, SelfTest, memory_pass_s
 from vetting.domain.specdiff import find_disk
 from vetting.orchestrator import planning
 from vetting.stages.base import Stage
@@ -64,7 +64,7 @@ class _Guess:
             case "SMART":
                 return self._self_test()
             case "CPUStress" if self.inventory is None:
-                return self._cores()
+                return self._cores_and_memory()
             case "Storage" if not self.non_destructive:
                 return self._surface()
             case "Network" if self.inventory is None:
@@ -106,12 +106,15 @@ class _Guess:
             f"all disks at once; the slowest is {serial[:60]}, {part} {times} at {rate / 1e6:.0f} MB/s, {how}",
         )
 
-    def _cores(self) -> tuple[float, str]:
-        if not self.profile.cpu_stress.core_s:
-            return 0.0, ""
-        if not self.expected.cpu_threads:
+    def _cores_and_memory(self) -> tuple[float, str]:
+        """Without an inventory a plan counts one core, and no more memory than fits the least time."""
+        knobs = self.profile.cpu_stress
+        if knobs.ram_s_per_gib and not knobs.ram_cap_bytes and not self.expected.memory_bytes:
+            self.unknown["how much memory it has"] = None
+        more_s = memory_pass_s(knobs, self.expected.memory_bytes) - knobs.ram_s
+        if knobs.core_s and not self.expected.cpu_threads:
             self.unknown["how many threads its processors have"] = None
-        return float(self.profile.cpu_stress.core_s * max(self.expected.cpu_threads - 1, 0)), ""
+        return float(knobs.core_s * max(self.expected.cpu_threads - 1, 0)) + more_s, ""
 
     def _cards(self) -> tuple[float, str]:
         self.unknown["how many of its network cards have a link"] = None

@@ -37,6 +37,11 @@ class SatRun:
     complaints: tuple[str, ...]  # "Hardware Error", "Report Error" and "Process Error" lines, at most 100
     cpus: int | None
 
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Those of the complaints that tell of wrong data, with the address first."""
+        return tuple(sorted(line for line in self.complaints if line.startswith(("Hardware Error", "Report Error"))))
+
 
 def parse(text: str) -> SatRun:
     """stdout and stderr joined. Raises ParseError where nothing in it is stressapptest's."""

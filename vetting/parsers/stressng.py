@@ -32,6 +32,12 @@ DIED = re.compile(
     r"|([\w-]+): \[\d+\] terminated on signal:?|([\w-]+): child died: signal"
     r"|stressor terminated with unexpected signal) (\d{1,3})"
 )
+PLACED = re.compile(r"debug:\s+\[\d+\] ([\w-]+): \[(\d+)\] (?:started|exited) \(instance \d+ on CPU (\d+)\)")
+CRASH = r"(?:4|6|7|8|11)\b"
+FAULTY = re.compile(
+    rf"fail:\s+\[(?P<a>\d+)\] |info:\s+\[(?P<b>\d+)\] stressor terminated with unexpected signal {CRASH}"
+    rf"|: \[(?P<c>\d+)\] terminated on signal:? {CRASH}|process \[(?P<d>\d+)\] \([\w-]+\) terminated on signal:? {CRASH}"
+)
 VERIFIABLE = re.compile(r"^(Verif[^\n]*):[ \t]*$", re.MULTILINE)
 
 
@@ -210,6 +216,26 @@ def parse_workers(text: str) -> Workers:
     exited = {(match[1], match[2] or match[3]) for match in EXITED.finditer(text)}
     deaths = tuple((match[1] or match[2] or match[3] or "a stressor", int(match[4])) for match in DIED.finditer(text))
     return Workers(exited=dict(Tally(name for name, _ in exited)), deaths=deaths)
+
+
+def died(line: str) -> bool:
+    """Whether a line tells of a worker that was killed or crashed."""
+    return DIED.search(line) is not None
+
+
+def worker_places(text: str) -> dict[int, tuple[str, tuple[int, ...]]]:
+    """Process id of each worker -> its stressor and the CPUs that it was seen on, at its start and at its end; 0.17 and later
+    with --verbose."""
+    places: dict[int, tuple[str, tuple[int, ...]]] = {}
+    for match in PLACED.finditer(text):
+        name, cpus = places.get(int(match[2]), (match[1], ()))
+        places[int(match[2])] = name, (*cpus, int(match[3]))
+    return places
+
+
+def failed_workers(text: str) -> tuple[int, ...]:
+    """Process ids of the workers that told of a wrong result or that crashed, in order, each once."""
+    return tuple(dict.fromkeys(int(match[match.lastgroup or "a"]) for match in FAULTY.finditer(text)))
 
 
 def parse_verifiable(text: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vetting.domain.outcome import ToolRun, Verdict
 from vetting.parsers.errors import ParseError
-from vetting.parsers.stressng import StressNgRun, Workers, parse, parse_verifiable, parse_workers
+from vetting.parsers.stressng import StressNgRun, Workers, died, parse, parse_verifiable, parse_workers
 from vetting.stages.base import Deps
 
 TOOL = "stress-ng"
@@ -21,8 +21,10 @@ END_LIMIT_S = 180  # to stop the workers and to give back a big host's memory
 # stress-ng(1) EXIT STATUS. 2, 5 and 7 accuse the host, the others the test.
 HOST_AT_FAULT = {2: "a stressor failed", 5: "a stressor was killed", 7: "bogo-op counters are corrupt"}
 # What a worker dies of when the machine under it computes or remembers wrong; 7 is also how an uncorrectable error arrives.
+KILLED = 9
 CRASHES = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 
+NO_WORK = "did no work"
 # 0.15 calls the counters of a worker that was killed corrupt, in a "fail:" line; that is no wrong result.
 ABOUT_COUNTERS = re.compile(r"bogo-ops counter|metrics-check:")
 
@@ -60,6 +62,8 @@ class Judged:
     reason: str = ""
     told: StressNgRun | None = None
     workers_done: int = 0  # of the stressor that has fewest: workers that verified to the end
+    text: str = ""  # all that stress-ng said
+    too_little: bool = False  # it ran well and did too little: a longer time may show more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +83,31 @@ async def ability(deps: Deps) -> Ability:
     return Ability(verifies=parse_verifiable(listed.text), options=known)
 
 
+async def drive(deps: Deps, load: Load, able: Ability, keep: str) -> tuple[ToolRun, float | None]:
+    """Runs a load; also the second after its start at which it first told of a worker's death, None where none died."""
+    began_s = deps.monotonic()
+    first_s: float | None = None
+
+    def listen(_stream: str, line: str) -> None:
+        nonlocal first_s
+        if first_s is None and died(line):
+            first_s = deps.monotonic() - began_s
+
+    argv = load.argv(deps, able.options)
+    ran = await deps.run(argv, limit_s=load.limit_s, heavy=True, keep=keep, on_line=listen)
+    return ran, first_s
+
+
 def least_s(target_s: float) -> float:
     """What a run of `target_s` must last: 2 s less, or 30 % where 2 s would be more than that."""
     return target_s - min(2.0, 0.3 * target_s)
 
 
-def judge(run: ToolRun, load: Load, *, oom_kills: float | None) -> Judged:
+def judge(run: ToolRun, load: Load, *, oom_kills: float | None, death_s: float | None = None) -> Judged:
     """PASS only when all the work was done; FAIL where the host computed or remembered wrong; else ERROR.
 
     `oom_kills`: growth of the kernel's oom_kill counter during the run, None where it cannot be read.
+    `death_s`: when it told of the first worker that died, in seconds after its start.
     """
     try:
         told: StressNgRun | None = parse(run.text)
@@ -96,11 +116,19 @@ def judge(run: ToolRun, load: Load, *, oom_kills: float | None) -> Judged:
         told, unread = None, str(why)
     ended = parse_workers(run.text)
     if against_host := _host_at_fault(run, told, ended, oom_kills):
-        return Judged(verdict=Verdict.FAIL, reason=against_host, told=told)
-    not_tested = _interrupted(run, ended, oom_kills) or unread or (told and _not_done(run, told, ended, load)) or ""
+        return Judged(verdict=Verdict.FAIL, reason=against_host, told=told, text=run.text)
+    not_tested = _interrupted(run, load, ended, oom_kills, death_s) or unread
+    not_done = _not_done(run, told, ended, load) if told and not not_tested else ""
     done = min((min(ended.exited.get(name, 0), count) for name, count in load.wanted.items()), default=0)
-    verdict = Verdict.ERROR if not_tested or told is None else Verdict.PASS
-    return Judged(verdict=verdict, reason=not_tested, told=told, workers_done=done)
+    verdict = Verdict.ERROR if not_tested or not_done or told is None else Verdict.PASS
+    return Judged(
+        verdict=verdict,
+        reason=not_tested or not_done,
+        told=told,
+        text=run.text,
+        workers_done=done,
+        too_little=not_done.endswith(NO_WORK),
+    )
 
 
 def _host_at_fault(run: ToolRun, told: StressNgRun | None, ended: Workers, oom_kills: float | None) -> str:
@@ -118,11 +146,17 @@ def _host_at_fault(run: ToolRun, told: StressNgRun | None, ended: Workers, oom_k
     return ""
 
 
-def _interrupted(run: ToolRun, ended: Workers, oom_kills: float | None) -> str:
+def _interrupted(run: ToolRun, load: Load, ended: Workers, oom_kills: float | None, death_s: float | None) -> str:
     if oom_kills is not None and oom_kills > 0:
         return f"the kernel killed {oom_kills:.0f} processes for want of memory while stress-ng ran"
     if ended.deaths:
         name, number = ended.deaths[0]
+        if death_s is not None and death_s >= load.seconds and {number for _, number in ended.deaths} == {KILLED}:
+            # Nobody else: whoever does not stop at the end of the time is killed by stress-ng itself some seconds later.
+            return (
+                f"a worker of {name} did not stop when its {load.seconds:.0f} s were over, and stress-ng killed it: "
+                "what it verified last is unknown (this machine is too slow or too busy for so much at once)"
+            )
         return f"a worker of {name} was killed by signal {number} from outside, not by the load"
     if run.timed_out or run.signal is not None or run.exit_code != 0:
         return f"stress-ng {run.how_it_ended}"
@@ -144,7 +178,7 @@ def _not_done(run: ToolRun, told: StressNgRun, ended: Workers, load: Load) -> st
     for name, count in load.wanted.items():
         metric = told.metric(name)
         if metric is None or not metric.bogo_ops > 0:
-            return f"the stressor {name} did no work"
+            return f"the stressor {name} {NO_WORK}"
         if not metric.real_time_s >= least:
             return f"the stressor {name} worked for {metric.real_time_s:.1f} s of {load.seconds:.0f} s"
         if ended.exited.get(name, 0) != count:

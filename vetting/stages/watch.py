@@ -15,8 +15,9 @@ from vetting.parsers.procfs import oom_kills as parse_oom_kills
 from vetting.parsers.procfs import parse_cpuinfo, parse_meminfo
 from vetting.stages.base import Deps
 
-MEMORY_WORKER = "stress-ng-vm"  # the name that its memory workers give themselves
+MEMORY_WORKERS = ("stress-ng-vm", "stressapptest")  # the names that memory's loads give themselves
 LOOKS_BETWEEN_SEARCHES = 20
+ENOUGH_LOOKS = 5  # to leave the first stretch and the last out and still see the load
 CPU_COLUMNS = 8  # user nice system idle iowait irq softirq steal: proc(5); guest time is in user already
 IDLE, IOWAIT = 3, 4
 CHILDREN_USER, CHILDREN_SYSTEM = 13, 14  # cutime and cstime of proc(5), counted from behind the program's name
@@ -118,28 +119,30 @@ def own_load_s(deps: Deps) -> float | None:
         return None
 
 
-def clocks_mhz(deps: Deps) -> list[float]:
-    """The present clock of each CPU, by cpufreq or else /proc/cpuinfo; empty where neither tells."""
-    found = []
-    for path in deps.glob("/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"):
+def clocks_mhz(deps: Deps, only: int | None = None) -> dict[int, float]:
+    """CPU number -> its present clock, by cpufreq or else /proc/cpuinfo; empty where neither tells. `only`: of this CPU alone,
+    by cpufreq alone, for it is asked often."""
+    found: dict[int, float] = {}
+    which = "*" if only is None else only
+    for path in deps.glob(f"/sys/devices/system/cpu/cpu{which}/cpufreq/scaling_cur_freq"):
         try:
-            found.append(int(deps.read(path)) / 1000)
+            found[int(path.split("/")[5].removeprefix("cpu"))] = int(deps.read(path)) / 1000
         except (OSError, ValueError):
             continue
-    if found:
+    if found or only is not None:
         return found
     try:
-        return [entry.mhz for entry in parse_cpuinfo(deps.read("/proc/cpuinfo")) if entry.mhz]
+        return {entry.processor: entry.mhz for entry in parse_cpuinfo(deps.read("/proc/cpuinfo")) if entry.mhz}
     except (OSError, ParseError):
-        return []
+        return {}
 
 
 def workers(deps: Deps) -> list[str]:
-    """The status files of the memory workers of stress-ng that run now."""
+    """The status files of the memory loads' processes that run now."""
     found = []
     for path in deps.glob("/proc/[0-9]*/comm"):
         try:
-            if deps.read(path).startswith(MEMORY_WORKER):
+            if deps.read(path).startswith(MEMORY_WORKERS):
                 found.append(path.removesuffix("comm") + "status")
         except OSError:
             continue  # it ended between the two
@@ -161,36 +164,45 @@ class Seen:
 
     deps: Deps
     clock: bool = True
-    clocks: list[float] = field(default_factory=list)
+    only: int | None = None  # the one CPU whose clock is looked at; None: all of them
+    clocks: list[float] = field(default_factory=list)  # the mean of all CPUs at each look, MHz
+    slowest: dict[int, float] = field(default_factory=dict)  # CPU -> its lowest clock at any look, MHz
     available: list[int] = field(default_factory=list)  # MemAvailable, bytes
-    resident: list[int] = field(default_factory=list)  # of the load's own workers, bytes
+    resident: int = 0  # what the load's own workers held at most, bytes
     workers: list[str] = field(default_factory=list)  # their status files
-    first_times: dict[int, tuple[float, float]] = field(default_factory=dict)
-    last_times: dict[int, tuple[float, float]] = field(default_factory=dict)
+    looks: int = 0
+    times: list[dict[int, tuple[float, float]]] = field(default_factory=list)  # the first two looks and the last two
 
     def look(self) -> None:
-        times = cpu_times(self.deps)
-        self.first_times = self.first_times or times
-        self.last_times = times
+        self.looks += 1
+        self.times = [*self.times[:2], *self.times[2:][-1:], cpu_times(self.deps)]
         if (available := meminfo(self.deps).get("MemAvailable")) is not None:
             self.available.append(available)
         self._look_at_workers()
-        if self.clock and (clocks := clocks_mhz(self.deps)):
-            self.clocks.append(sum(clocks) / len(clocks))
+        if self.clock and (clocks := clocks_mhz(self.deps, self.only)):
+            self.clocks.append(sum(clocks.values()) / len(clocks))
+            for cpu, mhz in clocks.items():
+                self.slowest[cpu] = min(mhz, self.slowest.get(cpu, mhz))
 
     @property
     def busy(self) -> dict[int, float]:
-        return busy_shares(self.first_times, self.last_times)
+        """CPU number -> share of the time in which it did anything. Where there were looks enough, the stretches before the
+        second and after the last but one are left out: a load begins and ends in them, on a slow machine for seconds."""
+        if self.looks >= ENOUGH_LOOKS:
+            return busy_shares(self.times[1], self.times[-2])
+        return busy_shares(self.times[0], self.times[-1]) if self.times else {}
 
     def _look_at_workers(self) -> None:
-        """Sums up what the load's workers hold. They stay the same processes, so that all of /proc is read seldom."""
-        if not self.workers or len(self.available) % LOOKS_BETWEEN_SEARCHES == 0:
+        """Sums up what the load's workers hold. Once all are started they stay the same processes, so that all of /proc is
+        read seldom."""
+        if self.looks <= LOOKS_BETWEEN_SEARCHES or self.looks % LOOKS_BETWEEN_SEARCHES == 0:
             self.workers = workers(self.deps)
-        self.resident.append(sum(resident_bytes(self.deps, path) for path in self.workers))
+        now = sum(resident_bytes(self.deps, path) for path in self.workers)
+        self.resident = max(self.resident, now)
 
     @property
     def memory_taken(self) -> int:
         """Bytes that the load held at most: by its workers' own accounts, or by the fall of MemAvailable since the first
         look where that is more. The fall alone would accuse us whenever another program gave memory back meanwhile."""
         fallen = max(self.available[0] - min(self.available), 0) if self.available else 0
-        return max(fallen, *self.resident) if self.resident else fallen
+        return max(fallen, self.resident)

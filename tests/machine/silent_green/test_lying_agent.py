@@ -21,7 +21,7 @@ from vetting.domain.states import RunState
 pytestmark = pytest.mark.machine
 
 CPU_S, RAM_S = 30, 30
-KNOBS = CpuStressKnobs(cpu_s=CPU_S, ram_s=RAM_S, core_s=0, ram_cover=0.0)
+KNOBS = CpuStressKnobs(cpu_s=CPU_S, ram_s=2 * RAM_S, core_s=0, ram_cover=0.0)
 BOOT = "boot-of-the-liar"
 
 
@@ -87,10 +87,11 @@ def stress_ng(*words: str, at: float, lasts: float, exit_code: int = 0) -> ToolR
 
 def cells(cpus: int = 2, mib: int = 512) -> tuple[Cell, ...]:
     cpu = Work(what="cpus", done=cpus, of=2, unit="cpus")
-    memory = Work(what="MiB tested", done=mib, of=1024, unit="MiB")
+    testers = (f"MiB tested by {tool}" for tool in ("stress-ng", "stressapptest"))
+    memory = tuple(Work(what=what, done=mib, of=1024, unit="MiB") for what in testers)
     return (
         Cell(component="cpu", verdict=Verdict.PASS, work=(cpu,)),
-        Cell(component="memory", verdict=Verdict.PASS, work=(memory,)),
+        Cell(component="memory", verdict=Verdict.PASS, work=memory),
     )
 
 
@@ -103,7 +104,11 @@ def claimed(*tools: ToolRecord, lasted_s: float, **changes: object) -> Outcome:
 
 CPU = stress_ng("--cpu", "0", "--verify", at=100.0, lasts=CPU_S)
 RAM = stress_ng("--vm", "1", "--verify", at=101.0 + CPU_S, lasts=RAM_S)
-WHOLE_S = CPU_S + RAM_S + 2.0
+SAT = replace(
+    stress_ng("-W", "-s", str(RAM_S), at=102.0 + CPU_S + RAM_S, lasts=RAM_S),
+    argv=("stressapptest", "-W", "-s", str(RAM_S)),
+)
+WHOLE_S = CPU_S + 2 * RAM_S + 3.0
 AT_ONCE = (
     stress_ng("--cpu", "0", "--verify", at=100.0, lasts=0.0),
     stress_ng("--vm", "1", "--verify", at=100.1, lasts=0.0),
@@ -112,27 +117,27 @@ AT_ONCE = (
 # What is claimed, how long that takes by the orchestrator's clock, and a word of the objection.
 LIES: dict[str, tuple[Callable[[], Outcome], float, str]] = {
     "a stress-ng that returned at once": (lambda: claimed(*AT_ONCE, lasted_s=0.2), 0.2, "it lasted 0.2 s by the host's clock"),
-    "the full time, within a moment of ours": (lambda: claimed(CPU, RAM, lasted_s=WHOLE_S), 0.2, "by our clock"),
+    "the full time, within a moment of ours": (lambda: claimed(CPU, RAM, SAT, lasted_s=WHOLE_S), 0.2, "by our clock"),
     "a stress-ng that returned at once in a stage that waited": (
         lambda: claimed(*AT_ONCE, lasted_s=WHOLE_S), WHOLE_S, "ran 0 s to a clean end"),
     "half of the time": (
-        lambda: claimed(replace(CPU, ended_s=100.0 + CPU_S / 2), RAM, lasted_s=WHOLE_S), WHOLE_S, "ran 15 s to a clean end"),
+        lambda: claimed(replace(CPU, ended_s=100.0 + CPU_S / 2), RAM, SAT, lasted_s=WHOLE_S), WHOLE_S, "ran 15 s to a clean end"),
     "no load at all": (lambda: claimed(lasted_s=WHOLE_S), WHOLE_S, "no run of stress-ng"),
     "a load that verified nothing": (
-        lambda: claimed(stress_ng("--cpu", "0", at=100.0, lasts=CPU_S), RAM, lasted_s=WHOLE_S), WHOLE_S, "no run of stress-ng"),
+        lambda: claimed(stress_ng("--cpu", "0", at=100.0, lasts=CPU_S), RAM, SAT, lasted_s=WHOLE_S), WHOLE_S, "no run of stress-ng"),
     "a load that ended badly": (
-        lambda: claimed(replace(CPU, exit_code=2), RAM, lasted_s=WHOLE_S), WHOLE_S, "ran 0 s to a clean end"),
+        lambda: claimed(replace(CPU, exit_code=2), RAM, SAT, lasted_s=WHOLE_S), WHOLE_S, "ran 0 s to a clean end"),
     "a load that was killed": (
-        lambda: claimed(replace(CPU, exit_code=None, signal=15), RAM, lasted_s=WHOLE_S), WHOLE_S, "ran 0 s to a clean end"),
+        lambda: claimed(replace(CPU, exit_code=None, signal=15), RAM, SAT, lasted_s=WHOLE_S), WHOLE_S, "ran 0 s to a clean end"),
     "memory beside the processors": (
         lambda: claimed(CPU, replace(RAM, started_s=100.0, ended_s=100.0 + RAM_S), lasted_s=WHOLE_S), WHOLE_S, "at the same time"),
-    "one core of two": (lambda: claimed(CPU, RAM, lasted_s=WHOLE_S, cells=cells(cpus=1)), WHOLE_S, "cpus reached 1 of 2"),
-    "no memory": (lambda: claimed(CPU, RAM, lasted_s=WHOLE_S, cells=cells(mib=0)), WHOLE_S, "which is no work"),
-    "no word of the memory": (lambda: claimed(CPU, RAM, lasted_s=WHOLE_S, cells=cells()[:1]), WHOLE_S, "no result for memory"),
+    "one core of two": (lambda: claimed(CPU, RAM, SAT, lasted_s=WHOLE_S, cells=cells(cpus=1)), WHOLE_S, "cpus reached 1 of 2"),
+    "no memory": (lambda: claimed(CPU, RAM, SAT, lasted_s=WHOLE_S, cells=cells(mib=0)), WHOLE_S, "which is no work"),
+    "no word of the memory": (lambda: claimed(CPU, RAM, SAT, lasted_s=WHOLE_S, cells=cells()[:1]), WHOLE_S, "no result for memory"),
     "a skip": (
         lambda: claimed(lasted_s=0.1, verdict=Verdict.SKIP, reason="stress-ng is not installed", cells=()), 0.1, "may not be skipped"),
     "times that are no numbers": (
-        lambda: claimed(replace(CPU, ended_s=1e300), RAM, lasted_s=1e300), WHOLE_S, "the host counted"),
+        lambda: claimed(replace(CPU, ended_s=1e300), RAM, SAT, lasted_s=1e300), WHOLE_S, "the host counted"),
 }  # fmt: skip
 
 
@@ -152,7 +157,7 @@ async def test_a_pass_that_proves_nothing_is_refused_and_holds_the_run(folder: P
 async def test_the_same_agent_is_believed_where_its_figures_agree_with_ours(folder: Path) -> None:
     async with lying(folder) as liar:
         await liar.beat_through(WHOLE_S)
-        reply = await liar.post("CPUStress", claimed(CPU, RAM, lasted_s=WHOLE_S))
+        reply = await liar.post("CPUStress", claimed(CPU, RAM, SAT, lasted_s=WHOLE_S))
     assert (reply.verdict, reply.next_stage) == ("PASS", "Storage"), reply.objections
 
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.allow_blocking("all cores are loa
 NEEDED = {
     "Inventory": ("lscpu", "lsblk", "ip"),
     "SMART": ("smartctl", "lsblk"),
-    "CPUStress": ("stress-ng",),
+    "CPUStress": ("stress-ng", "stressapptest"),
     "Storage": ("fio", "lsblk", "wipefs", "blkid"),
     "Network": ("iperf3", "ip", "ethtool"),
     "Burn": ("stress-ng", "fio", "iperf3"),

@@ -108,6 +108,10 @@ def plan(stage: str, profile: Profile = QUICK) -> Plan:
 
 
 _TESTED = 4 * GIB
+_TESTERS = tuple(
+    work(INVENTORY.memory_bytes / MIB * 0.9, INVENTORY.memory_bytes / MIB, "MiB", f"MiB tested by {tester}")
+    for tester in ("stress-ng", "stressapptest")
+)
 
 
 def _cells(stage: str) -> tuple[Cell, ...]:
@@ -115,7 +119,7 @@ def _cells(stage: str) -> tuple[Cell, ...]:
     surface = (work(_TESTED, _TESTED, "B", "surface verified"), work(_TESTED, _TESTED, "B", "fio verified"))
     return {
         "SMART": (cell("disk:WD-1"), cell("disk:WD-2")),
-        "CPUStress": (cell("cpu", work(112, 112, "cpus")), cell("memory", work(memory * 0.9, memory, "MiB"))),
+        "CPUStress": (cell("cpu", work(112, 112, "cpus")), cell("memory", *_TESTERS)),
         "Storage": (cell("disk:WD-1", *surface), cell("disk:WD-2", *surface)),
         "Network": (cell(f"nic:{MAC}", work(24000, 25000, "Mb/s", "sent"), work(24000, 25000, "Mb/s", "received")),),
         "Burn": (
@@ -136,6 +140,7 @@ def _tools(stage: str) -> tuple[ToolRecord, ...]:
         "CPUStress": (
             tool("choom", "-n", "500", "--", "/usr/bin/stress-ng", "--cpu", "0", "--verify", lasts=120.4),
             tool("stress-ng", "--vm", "1", "--verify", at=121.0, lasts=120.4),
+            tool("stressapptest", "-W", "-s", "63", at=242.0, lasts=65.1),
         ),
         "Storage": (tool("/usr/bin/python3", "vetting", "surface"), tool("fio", "job", lasts=180)),
         "Network": (

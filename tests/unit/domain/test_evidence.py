@@ -335,7 +335,28 @@ def test_runs_side_by_side_count_once() -> None:
     memory = tool("stress-ng", "--vm", "1", "--verify", at=121, lasts=120)
     ours(judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=(*beside, memory))), "ran 60 s")
     after = (beside[0], tool("stress-ng", "--cpu", "0", "--verify", at=60, lasts=60))
-    assert judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=(*after, memory))) == ()
+    sat = tool("stressapptest", "-W", at=242, lasts=65)
+    assert judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=(*after, memory, sat))) == ()
+
+
+def test_the_memorys_time_goes_by_its_size_and_each_tester_has_half_of_it() -> None:
+    """252 GiB at half a second each: 126 s instead of 120."""
+    load, vm, sat = healthy.outcome("CPUStress").tools
+    for tools, words in (
+        (
+            (load, replace(vm, ended_s=vm.started_s + 60), sat),
+            "stress-ng on the memory ran 60 s to a clean end, planned were 63 s",
+        ),
+        ((load, vm, replace(sat, ended_s=sat.started_s + 60)), "stressapptest on the memory ran 60 s"),
+        ((load, vm), "no run of stressapptest on the memory"),
+    ):
+        ours(judged("CPUStress", outcome=healthy.outcome("CPUStress").but(tools=tools)), words)
+
+
+def test_one_tester_of_the_memory_is_not_enough() -> None:
+    cells = healthy.outcome("CPUStress").cells
+    one = tuple(replace(cell, work=cell.work[:1]) for cell in cells)
+    ours(judged("CPUStress", outcome=healthy.outcome("CPUStress").but(cells=one)), "must show both testers")
 
 
 def test_a_burn_whose_memory_the_profile_caps_has_to_reach_the_cap_and_no_more() -> None:

@@ -71,10 +71,11 @@ def test_what_nobody_knows_is_named_and_makes_it_a_least_time() -> None:
     found = told(DEEP, ExpectedSpec(disks=(ExpectedDisk(serial="X"),)), None)
     assert found.unknown == (
         "the size of disk X",
+        "how much memory it has",
         "how many threads its processors have",
         "how many of its network cards have a link",
     )
-    sized = ExpectedSpec(disks=(ExpectedDisk(serial="X", size_bytes=TB),), cpu_threads=64)
+    sized = ExpectedSpec(disks=(ExpectedDisk(serial="X", size_bytes=TB),), cpu_threads=64, memory_bytes=128 * 2**30)
     assert told(DEEP, sized, None).unknown == ("how many of its network cards have a link",)
     assert of(told(QUICK, sized, None), "CPUStress") == 240 + 64
 

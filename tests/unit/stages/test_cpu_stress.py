@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
-from tests.fakes.stage_world import FIXTURES, RELEASES, host, memory, own_stat, proc_stat, recorded, stressng
+from tests.fakes.stage_world import (
+    FIXTURES,
+    RELEASES,
+    host,
+    memory,
+    own_stat,
+    proc_stat,
+    recorded,
+    sat,
+    stressng,
+    tool_text,
+)
+from tests.unit.domain import healthy
 from vetting.domain.errors import ToolMissing
 from vetting.domain.outcome import Cell, Outcome, Severity, Verdict
 from vetting.domain.profiles import GIB, MIB, TASTE, CpuStressKnobs
-from vetting.stages.cpu_stress import CpuStress, memory_to_test
+from vetting.stages.cpu_memory import memory_to_test, rounds_of
+from vetting.stages.cpu_stress import CpuStress
 
-KNOBS = CpuStressKnobs(cpu_s=3, ram_s=3, core_s=1, ram_cap_bytes=64 * MIB, ram_floor_bytes=16 * MIB, ram_cover=0.0)
+KNOBS = CpuStressKnobs(
+    cpu_s=3, ram_s=6, ram_s_per_gib=0, core_s=1, ram_cap_bytes=64 * MIB, ram_floor_bytes=16 * MIB, ram_cover=0.0
+)
+MODEL = "Intel(R) Xeon(R) Gold 6226R"
+TOPOLOGY: dict[str, Text] = {
+    "/proc/cpuinfo": "".join(f"processor\t: {n}\nmodel name\t: {MODEL}\n\n" for n in (0, 1)),
+    **{f"/sys/devices/system/cpu/cpu{n}/topology/physical_package_id": f"{n}\n" for n in (0, 1)},
+    **{f"/sys/devices/system/cpu/cpu{n}/topology/core_id": "4\n" for n in (0, 1)},
+    "/sys/devices/system/cpu/cpu1/topology/ppin": "0x2b8e1f4a00c1d2e3\n",
+    "/sys/devices/system/cpu/cpu0/topology/ppin": "0x0\n",
+}
 CORE, CPU, VM = "--taskset", "--memcpy 0", "--vm 1"
 
 
@@ -25,8 +50,8 @@ def asks(release: str) -> list[Says]:
 
 
 def in_use(now_s: float) -> str:
-    """64 MiB go while the memory pass runs: after the two cores and the 3 s of all of them."""
-    return memory(available_mib=3008 if 1005.0 < now_s < 1008.0 else 3072)
+    """64 MiB go while the two testers of the memory run: after the two cores and the 3 s of all of them."""
+    return memory(available_mib=3008 if 1005.1 < now_s < 1007.9 or 1008.1 < now_s < 1012.9 else 3072)
 
 
 def world(
@@ -35,6 +60,7 @@ def world(
     core: Says | None = None,
     cpu: Says | None = None,
     vm: Says | None = None,
+    by_sat: Says | None = None,
     knobs: CpuStressKnobs = KNOBS,
     files: dict[str, Text] | None = None,
 ) -> ScriptedDeps:
@@ -43,6 +69,7 @@ def world(
         core or stressng(CORE, release, "core", elapsed_s=1),
         cpu or stressng(CPU, release, "cpu", elapsed_s=3),
         vm or stressng(VM, release, "vm", elapsed_s=3),
+        by_sat or sat(release, "pass"),
     ]
     taste = replace(TASTE, cpu_stress=knobs)
     return ScriptedDeps(job(profile=taste), tools, {**host(), "/proc/meminfo": in_use, **(files or {})})
@@ -59,8 +86,19 @@ async def test_a_healthy_host_passes_with_its_work_counted(release: str) -> None
     assert outcome.verdict is Verdict.PASS, outcome.reason
     cpu, memory_cell = cell(outcome, "cpu"), cell(outcome, "memory")
     assert (cpu.work[0].what, cpu.work[0].done, cpu.work[0].of) == ("cpus", 2, 2)
-    assert (memory_cell.work[0].what, memory_cell.work[0].done, memory_cell.work[0].of) == ("MiB tested", 64, 4096)
-    assert {m.series for m in outcome.measurements} >= {"clock.mean_mhz", "cpu.0.bogo_ops_s", "memory.tested_bytes"}
+    assert [(work.what, work.done, work.of) for work in memory_cell.work] == [
+        ("MiB tested by stress-ng", 64, 4096),
+        ("MiB tested by stressapptest", 64, 4096),
+    ]
+    assert (
+        "each byte copied and compared" in memory_cell.reason and "of 4096 MiB: 64 by stress-ng" in memory_cell.reason
+    )
+    assert {m.series for m in outcome.measurements} >= {
+        "clock.mean_mhz",
+        "cpu.0.bogo_ops_s",
+        "cpu.0.clock_mhz",
+        "memory.tested_bytes",
+    }
     assert outcome.findings == ()
 
 
@@ -68,8 +106,9 @@ async def test_memory_load_begins_only_after_the_cpu_load_has_ended() -> None:
     deps = world()
     await CpuStress().run(deps)
     loads = [call for call in deps.calls if call.heavy]
-    assert [call.at_s - loads[0].at_s for call in loads] == [0, 1, 2, 5]
-    assert "--vm" in loads[-1].argv and not any("--vm" in call.argv for call in loads[:-1])
+    assert [call.at_s - loads[0].at_s for call in loads] == pytest.approx([0, 1, 2, 5, 8])
+    assert [call.argv[0] for call in loads] == ["stress-ng"] * 4 + ["stressapptest"]
+    assert ["--vm" in call.argv for call in loads] == [False, False, False, True, False]
 
 
 async def test_each_version_gets_what_it_verifies_and_understands() -> None:
@@ -161,7 +200,7 @@ async def test_good_words_at_once_are_refused_because_no_time_went_by() -> None:
 
 async def test_good_words_after_the_whole_time_are_refused_where_a_core_was_idle() -> None:
     def stat(now_s: float) -> str:
-        return proc_stat(idle=frozenset({1}) if now_s > 1002 else frozenset())(now_s)
+        return proc_stat(idle=frozenset({1}) if now_s > 1002.1 else frozenset())(now_s)
 
     outcome = await CpuStress().run(world(files={"/proc/stat": stat}))
     assert outcome.verdict is Verdict.ERROR
@@ -293,4 +332,128 @@ def test_memory_is_sized_to_leave_the_spare_and_to_reach_the_floor() -> None:
 
 
 def test_the_plan_is_the_sum_of_its_passes() -> None:
-    assert CpuStress().planned_s(job(profile=replace(TASTE, cpu_stress=KNOBS))) == 3 + 3 + 1
+    assert CpuStress().planned_s(job(profile=replace(TASTE, cpu_stress=KNOBS))) == 3 + 6 + 1
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_wrong_bits_that_stressapptest_finds_fail_the_host(release: str) -> None:
+    for exit_code in (0, 1):
+        outcome = await CpuStress().run(world(release, by_sat=sat(release, "fail", exit_code=exit_code)))
+        assert cell(outcome, "memory").verdict is Verdict.FAIL
+        assert "errors of the memory: Hardware Error: miscompare" in cell(outcome, "memory").reason
+
+
+@pytest.mark.parametrize(
+    ("by_sat", "verdict", "words"),
+    [
+        (lambda: sat("debian13", "refused", exit_code=1), Verdict.ERROR, "did not say that it passed: Process Error"),
+        (lambda: sat("debian13", "pass", elapsed_s=0.1), Verdict.ERROR, "ended after 0.1 s of 3 s"),
+        (lambda: sat("debian13", "pass", exit_code=1), Verdict.ERROR, "exited 1"),
+        (lambda: Says("stressapptest", stdout="", elapsed_s=5), Verdict.ERROR, "neither its revision nor a status"),
+        (
+            lambda: Says("stressapptest", stdout="", signal=9, elapsed_s=2),
+            Verdict.ERROR,
+            "killed by signal 9 from outside",
+        ),
+        (lambda: Says("stressapptest", stdout="", signal=7, elapsed_s=2), Verdict.FAIL, "crashed with SIGBUS"),
+        (lambda: Says("stressapptest", raises=ToolMissing("stressapptest")), None, ""),
+    ],
+)
+async def test_stressapptest_is_believed_for_work_alone(
+    by_sat: Callable[[], Says], verdict: Verdict | None, words: str
+) -> None:
+    if verdict is None:
+        with pytest.raises(ToolMissing):
+            await CpuStress().run(world("debian13", by_sat=by_sat()))
+        return
+    outcome = await CpuStress().run(world("debian13", by_sat=by_sat()))
+    assert cell(outcome, "memory").verdict is verdict
+    assert words in cell(outcome, "memory").reason
+
+
+async def test_stressapptest_that_tested_less_than_asked_or_not_all_of_it_is_no_test() -> None:
+    said = tool_text("debian13", "stressapptest/pass")
+    for wrong, words in (
+        (said.replace("Starting SAT, 64M", "Starting SAT, 32M"), "tested 32 MiB, wanted were 64 MiB"),
+        (re.sub(r"Completed: [\d.]+M", "Completed: 63.00M", said), "not every byte was visited"),
+    ):
+        outcome = await CpuStress().run(world(by_sat=Says("stressapptest", stdout=wrong, elapsed_s=5)))
+        assert words in cell(outcome, "memory").reason
+
+
+async def test_memory_that_stressapptest_never_held_is_not_counted() -> None:
+    def only_stress_ng(now_s: float) -> str:
+        return memory(available_mib=3008 if 1005.1 < now_s < 1007.9 else 3072)
+
+    outcome = await CpuStress().run(world(files={"/proc/meminfo": only_stress_ng}))
+    assert cell(outcome, "memory").verdict is Verdict.ERROR
+    assert "stressapptest: only 0 MiB of 64 MiB were seen in use" in cell(outcome, "memory").reason
+
+
+def test_stress_ngs_time_is_cut_into_rounds_of_one_cycle() -> None:
+    assert rounds_of(60, 8 * GIB) == (1, 60)
+    assert rounds_of(6 * 3600, 8 * GIB) == (13, 6 * 3600 / 13)
+    assert rounds_of(6 * 3600, 64 * GIB) == (6, 3600)
+    assert rounds_of(1.5, 64 * MIB) == (1, 1.5)
+
+
+async def test_a_big_host_gets_more_time_and_the_plan_says_so() -> None:
+    big = replace(KNOBS, ram_s_per_gib=1.0, ram_cap_bytes=0)
+    asked = job(profile=replace(TASTE, cpu_stress=big), inventory=replace(healthy.INVENTORY, memory_bytes=512 * GIB))
+    assert CpuStress().planned_s(asked) == 3 + 512 + 112
+
+
+async def test_a_core_that_did_too_little_gets_a_longer_turn_before_anybody_is_blamed() -> None:
+    _, text = recorded("debian12", "core")
+    row = next(
+        line
+        for line in text.splitlines()
+        if " zlib   " in line and "metrc" in line and "%" not in line and "MB" not in line
+    )
+    words = row.split()
+    none_done = text.replace(row, row.replace(f" {words[4]} ", " 0 ", 1))
+    longer = Says("stress-ng --taskset 1 --timeout 11s", stderr=_lasting(text, "11"), elapsed_s=11)
+    deps = world(files={"/proc/meminfo": lambda now_s: in_use(now_s - 11)})
+    deps.tools[2:2] = [longer, Says("stress-ng --taskset 1", stderr=none_done, elapsed_s=1)]
+    outcome = await CpuStress().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert [argv[-1] for argv in deps.argvs("stress-ng")[2:5]] == ["1s", "1s", "11s"]
+
+
+def _lasting(text: str, seconds: str) -> str:
+    """The same words of a run that took longer."""
+    return re.sub(r"(metrc: \[\d+\] \w+ +\d+ +)\d\.\d\d", rf"\g<1>{seconds}.00", text)
+
+
+async def test_a_bad_core_is_told_as_the_processor_to_order() -> None:
+    bad = Says("stress-ng --taskset 1", stderr=recorded("debian12", "cpu-worker-crashed")[1], exit_code=2, elapsed_s=1)
+    deps = world(files=TOPOLOGY)
+    deps.tools.insert(2, bad)
+    reason = cell(await CpuStress().run(deps), "cpu:1").reason
+    assert reason.startswith("CPU 1 (core 4) of processor 1 (Intel(R) Xeon(R) Gold 6226R, PPIN 0x2b8e1f4a00c1d2e3): ")
+
+
+@pytest.mark.parametrize("release", ["ubuntu2404", "debian13"])
+async def test_a_worker_that_crashed_beside_all_others_names_its_core(release: str) -> None:
+    """Workers 1 and 0 were told to be on CPUs 0 and 1; the one that crashed ended on none."""
+    outcome = await CpuStress().run(world(release, cpu=stressng(CPU, release, "cpu-worker-crashed", elapsed_s=3)))
+    guilty = [each.component for each in outcome.cells if each.component.startswith("cpu:")]
+    assert cell(outcome, "cpu").verdict is Verdict.FAIL and len(guilty) == 1
+
+
+async def test_what_fails_only_under_full_load_is_looked_for_core_by_core() -> None:
+    deps = world(cpu=stressng(CPU, "debian12", "cpu-worker-crashed", elapsed_s=3))
+    outcome = await CpuStress().run(deps)
+    assert [argv[argv.index("--taskset") + 1] for argv in deps.argvs("stress-ng") if "--taskset" in argv] == list(
+        "0101"
+    )
+    assert any("wrong only while all cores were loaded" in finding.text for finding in outcome.findings)
+
+
+async def test_throttled_cores_and_processors_are_named() -> None:
+    folder = "/sys/devices/system/cpu/cpu{}/thermal_throttle/{}_throttle_count"
+    counts = {folder.format(n, kind): ["5\n", "9\n" if n else "5\n"] for n in (0, 1) for kind in ("core", "package")}
+    outcome = await CpuStress().run(world(files={**TOPOLOGY, **counts}))
+    texts = [finding.text for finding in outcome.findings]
+    assert any("core_throttle_count grew by 4: core 4 of processor 1 (Intel" in text for text in texts)
+    assert any("package_throttle_count grew by 4: processor 1 (Intel" in text for text in texts)

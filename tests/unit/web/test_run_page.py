@@ -81,7 +81,7 @@ async def test_a_stage_that_passed_after_a_failure_is_no_plain_green(scene: Scen
 
 async def test_a_stage_shows_what_it_covered_and_every_programs_words(viewer: Visitor, vetted: Hand) -> None:
     page = await viewer.see(f"/runs/{vetted.run_id}/stages/CPUStress")
-    assert "MiB tested: 112 640 of 128 800 MiB (87.4 %)" in page.text
+    assert "MiB tested by stressapptest: 112 640 of 128 800 MiB (87.4 %)" in page.text
     assert "cpus: 64 of 64 cpus" in page.text
     assert "choom -n 500 -- stress-ng --cpu 0 --cpu-method all --verify" in page.text
     assert "Version 0.19.02" in page.text
