@@ -117,7 +117,8 @@ async def run(chosen: Chosen, *, jobs: int, results: Path, zipapp: Path, image: 
 
     async with Campaign.built(chosen.faults, chosen.controls, image=image, zipapp=zipapp) as campaign:
         watched = [one(f"{c.name} campaign", partial(campaign.watched, c)) for c in chosen.controls]
-        await asyncio.gather(*guests(alone=False), *watched)
+        beside = guests(alone=False)  # a few rows end soonest where the longest begin first
+        await asyncio.gather(*((*beside, *watched) if chosen.whole else (*watched, *beside)))
         for row in guests(alone=True):
             await row
     for proof in chosen.proofs:  # one by one: some of them load all cores themselves
