@@ -28,6 +28,7 @@ from vetting.domain.states import (
     Reenter,
     RunState,
 )
+from vetting.domain.yardsticks import YARDSTICKS, Against, Worse, Yardstick
 from vetting.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,6 +175,38 @@ def tool_floors() -> str:
             (floor.stage, floor.tool, ", ".join(words), when, *(duration(each) if each else "> 0" for each in least))
         )
     return table(("stage", "program", "words", "asked for when", *SHIPPED), rows)
+
+
+def yardsticks() -> str:
+    """What is held against others, how far off is told, and why."""
+
+    def far(one: Yardstick, least: float | None) -> str:
+        if least is None:
+            return "not compared"
+        return f"{least:g} units" if one.absolute else f"{least:.0%}"
+
+    rows = [
+        (
+            one.stage, one.name, "lower" if one.worse is Worse.LESS else "higher",
+            ", ".join(AGAINST[each] for each in Against if each in one.against), far(one, one.least), far(one, one.virtual),
+            one.tool or "any", one.why.replace(" %", "\N{NO-BREAK SPACE}%"),
+        )
+        for one in YARDSTICKS
+    ]  # fmt: skip
+    heads = (
+        "stage",
+        "figure",
+        "worse is",
+        "held against",
+        "told from",
+        "on a virtual machine",
+        "same version of",
+        "why so far",
+    )
+    return table(heads, rows)
+
+
+AGAINST = {Against.PEERS: "like parts", Against.CLASS: "its class", Against.ITSELF: "its last good run"}
 
 
 def counters() -> str:

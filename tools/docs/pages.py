@@ -28,6 +28,7 @@ MAKERS: Mapping[str, Callable[[str], str]] = {
     "knobs": lambda old: facts.knobs(),
     "work-floors": lambda old: facts.work_floors(),
     "tool-floors": lambda old: facts.tool_floors(),
+    "yardsticks": lambda old: facts.yardsticks(),
     "counters": lambda old: facts.counters(),
     "routes": lambda old: facts.routes(),
     "errors": lambda old: facts.errors(),
