@@ -143,8 +143,11 @@ async def spawn(
     cwd: str | None = None,
     on_line: LineSink | None = None,
     keep_bytes: int = KEEP_BYTES,
+    input_file: str = os.devnull,
 ) -> Child:
     """Starts a program in a session of its own. `wrap` goes before it (choom, a cgroup joiner) and is no evidence.
+
+    What it can read from us is `input_file`: nothing, unless somebody names a file.
 
     Raises ToolMissing when argv[0] is not to be found.
     """
@@ -153,17 +156,18 @@ async def spawn(
     if not os.access(tool, os.X_OK):
         raise ToolMissing(argv[0])
     started_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    process = await asyncio.create_subprocess_exec(
-        *wrap,
-        tool,
-        *argv[1:],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(env),
-        cwd=cwd,
-        start_new_session=True,
-    )
+    with open(input_file, "rb") as given:
+        process = await asyncio.create_subprocess_exec(
+            *wrap,
+            tool,
+            *argv[1:],
+            stdin=given,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
     assert process.stdout is not None and process.stderr is not None  # asked for above
     out, err = _Stream("stdout", on_line, keep_bytes), _Stream("stderr", on_line, keep_bytes)
 
@@ -184,12 +188,15 @@ async def run(
     on_line: LineSink | None = None,
     keep_bytes: int = KEEP_BYTES,
     grace_s: float = GRACE_S,
+    input_file: str = os.devnull,
 ) -> ToolRun:
     """Runs a program to its end or to its deadline. A cancelled caller takes the whole group with it.
 
     Never judges: the exit code, the signal and `timed_out` are the caller's to read. Raises ToolMissing.
     """
-    child = await spawn(argv, wrap=wrap, env=env, cwd=cwd, on_line=on_line, keep_bytes=keep_bytes)
+    child = await spawn(
+        argv, wrap=wrap, env=env, cwd=cwd, on_line=on_line, keep_bytes=keep_bytes, input_file=input_file
+    )
     try:
         async with asyncio.timeout(limit_s):
             return await child.wait()

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,7 +48,9 @@ from vetting.orchestrator.pinning import Pinning
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
 from vetting.orchestrator.reporting import Reporting
+from vetting.orchestrator.restoring import Restoring
 from vetting.orchestrator.services import Services
+from vetting.orchestrator.stopping import why_stopped
 from vetting.orchestrator.telling import Telling
 from vetting.orchestrator.views import Views
 from vetting.orchestrator.waking import Waking
@@ -137,6 +140,7 @@ async def put_together(
         registering=Registering(
             store=store, clock=clock, url=config.server.public_url, certificate=certificate, signer=means.signer
         ),
+        restoring=Restoring(store=store, clock=clock, signer=means.signer, why_stopped=partial(why_stopped, config)),
         doors=Doors(store=store, clock=clock),
         outlets=Outlets(store=store, clock=clock),
         telling=Telling(store=store, clock=clock, config=config),

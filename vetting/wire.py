@@ -481,6 +481,25 @@ class HoldKey(Message, frozen=True, kw_only=True):
         return f"HoldKey(run_id={self.run_id}, host={self.host!r}, …)"
 
 
+class RestoreHeads(Message, frozen=True, kw_only=True):
+    """A person puts the saved ends of a disk of a held host back."""
+
+    serial: str
+    reason: str = ""
+    over_data: bool = False  # also where the wipe probe finds data on it now
+
+
+class RestorePermit(Message, frozen=True, kw_only=True):
+    """For this one disk, for a quarter of an hour; `vetting surface restore-heads` on the host takes it."""
+
+    run_id: int
+    host: str
+    permit: str
+    permit_key: str
+    valid_s: float
+    now_s: float  # the clock by which it is dated
+
+
 class AttemptView(Message, frozen=True, kw_only=True):
     stage: str
     attempt: int

@@ -62,7 +62,8 @@ def run(path: Path) -> int:
     nobody_listens_there = "127.0.0.99"
     vars(loop)["addresses"] = lambda: (nobody_listens_there, "127.0.0.1")
     config = root / "sshd_config"
-    config.write_text(CONFIG.format(port=port, root=root, key=HOST_KEY, authorized=AUTHORIZED))
+    programs = f"SetEnv PATH={told['programs']}:/usr/sbin:/usr/bin:/sbin:/bin\n" if "programs" in told else ""
+    config.write_text(CONFIG.format(port=port, root=root, key=HOST_KEY, authorized=AUTHORIZED) + programs)
 
     async def runs(argv: list[str]) -> ToolRun:
         if argv[:2] in (["systemctl", "poweroff"], ["systemctl", "reboot"]):

@@ -1,4 +1,4 @@
-"""What only operators get: the way into a held host, and what a host's management controller says."""
+"""What only operators get: the way into a held host, permits to restore disks, and what a host's management controller says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ async def hold_key(desk: Desk, call: Call, message: None) -> wire.HoldKey:
     return await desk.doors.key(call.number("run"), who=call.caller.name)
 
 
+async def restore_permit(desk: Desk, call: Call, message: wire.RestoreHeads) -> wire.RestorePermit:
+    return await desk.restoring.permit(call.number("run"), message, who=call.caller.name)
+
+
 async def power(desk: Desk, call: Call, message: None) -> wire.PowerView:
     return await desk.outlets.power(call.path["host"], who=call.caller.name)
 
@@ -21,6 +25,11 @@ ROUTES = (
         method="GET", path=f"{RUN}/hold-key", auth=Auth.OPERATOR,
         does="The SSH key of a held host, for as long as the hold lasts; that it was asked for is written down.",
         handle=hold_key, gives=wire.HoldKey, refusals=(404, 409, 503),
+    ),
+    Route(
+        method="POST", path=f"{RUN}/restore-permit", auth=Auth.OPERATOR,
+        does="A permit to put the saved ends of one disk of a held host back; who asked, and why, is written down.",
+        handle=restore_permit, takes=wire.RestoreHeads, gives=wire.RestorePermit, refusals=(404, 409, 503),
     ),
     Route(
         method="GET", path=f"{HOST}/power", auth=Auth.OPERATOR,

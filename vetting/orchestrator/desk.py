@@ -14,6 +14,7 @@ from vetting.orchestrator.people import People
 from vetting.orchestrator.pinning import Pinning
 from vetting.orchestrator.progress import Progress
 from vetting.orchestrator.registering import Registering
+from vetting.orchestrator.restoring import Restoring
 from vetting.orchestrator.telling import Telling
 from vetting.orchestrator.views import Views
 
@@ -29,6 +30,7 @@ class Desk:
     views: Views  # reads
     files: Files  # gives artifacts out again
     registering: Registering  # gives installed hosts their reporter
+    restoring: Restoring  # permits to put saved ends of disks back
     doors: Doors  # ways into held hosts
     outlets: Outlets  # asks management controllers
     telling: Telling  # tries the channels that people are told by

@@ -6,6 +6,7 @@ not yet overwritten can be found again. One file a disk: a line of JSON, then th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,10 +16,13 @@ from pathlib import Path
 from vetting.domain.disks import DiskIdentity, normal_serial
 from vetting.domain.errors import BadInput, Conflict
 from vetting.domain.permit import Permit
-from vetting.surface.device import reread_partitions
+from vetting.surface.device import closed_after, reread_partitions
 from vetting.surface.files import create_durably
+from vetting.surface.identity import read_identity
 from vetting.surface.pattern import CHUNK_BYTES, aligned_buffer
 from vetting.surface.probe import Reader
+from vetting.surface.signatures import signatures
+from vetting.surface.sysfs import World
 
 FORMAT = "vetting heads 1"
 MAX_BYTES = 16 * 1024 * 1024
@@ -39,6 +43,35 @@ class Heads:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.head + self.tail).hexdigest()
+
+    def known(self) -> list[str]:
+        """What stands in them, as far as it is known here."""
+
+        def fetch(offset: int, length: int) -> bytes:
+            end = min(offset + length, self.size_bytes)
+            if end <= len(self.head):
+                return self.head[offset:end]
+            at = offset - self.tail_at
+            return self.tail[at : at + end - offset] if at >= 0 else bytes(max(0, end - offset))
+
+        return [str(hit) for hit in signatures(fetch, self.size_bytes)]
+
+
+def device_of(heads: Heads, world: World) -> Path:
+    """The one whole disk of this machine that they were taken from. Raises Conflict where there is none, or more than one."""
+    found = []
+    for node in world.whole_disks():
+        with contextlib.suppress(OSError, Conflict):
+            path = Path("/dev", node.name)
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with closed_after(fd):
+                check_owner(heads, read_identity(fd, world))
+            found.append(path)
+    if len(found) != 1:
+        raise Conflict(
+            f"{len(found)} disks here have the serial {heads.serial!r}, its WWN and its size; there must be one"
+        )
+    return found[0]
 
 
 def file_for(folder: Path, disk: DiskIdentity, permit: Permit) -> Path:
@@ -92,7 +125,12 @@ def load(path: Path) -> Heads:
     """Heads from their file. Raises OSError, and BadInput where it is no such file or damaged."""
     if path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} is no file of saved heads: it is too large")
-    line, _, data = path.read_bytes().partition(b"\n")
+    return read(path.read_bytes(), str(path))
+
+
+def read(raw: bytes, path: str) -> Heads:
+    """Heads from the bytes of their file. Raises BadInput."""
+    line, _, data = raw.partition(b"\n")
     try:
         label = json.loads(line)
         split = int(label["head_bytes"])

@@ -263,7 +263,7 @@ class Program:
         """Puts saved heads back, behind the same gate as a scan."""
         terms = self._terms()
         saved = heads.load(self.args.heads)
-        admitted = admit(self.args.disk, terms)
+        admitted = admit(self.args.disk or heads.device_of(saved, self.world), terms)
         with closed_after(admitted.device.fd):
             heads.check_owner(saved, admitted.disk)
             check_once_more(admitted, terms)

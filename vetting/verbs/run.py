@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "ssh":
             _ssh_arguments(one)
         if name == "restore-heads":
-            run_restore.add_arguments(one)
+            run_restore.say_arguments(one)
         if name in DECISIONS:
             one.add_argument("--reason", default="", required=name == "override", help="kept for ever, on every report")
         if name == "override":

@@ -33,12 +33,12 @@ def enter(args: argparse.Namespace) -> int:
     if args.print:
         return _print(args, ask(args, lambda client: client.get(f"/api/runs/{args.run}", wire.RunView)))
     key = ask(args, lambda client: client.get(f"/api/runs/{args.run}/hold-key", wire.HoldKey))
-    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="vetting-", dir=_memory()) as folder:  # 0700
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="vetting-", dir=memory_folder()) as folder:  # 0700
         return _enter(key, Path(folder), args.port, args.command)
 
 
 @contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
+def ended_in_order() -> Iterator[None]:
     """Who is told to end clears away first: the key must not stay behind."""
 
     def end(number: int, frame: object) -> None:
@@ -56,11 +56,11 @@ def _enter(key: wire.HoldKey, folder: Path, port: int, command: Sequence[str]) -
     from vetting import proc
     from vetting.domain.errors import Unavailable
 
-    _lay_out(key, folder)
+    lay_out(key, folder)
     troubles = []
     for address in key.addresses:
         words = ssh(key.run_id, folder, f"{key.user}@{ipaddress.ip_address(address)}", port)
-        if why := asyncio.run(_why_not(words)):
+        if why := asyncio.run(why_not(words)):
             troubles.append(f"{address}: {why}")
             continue
         if sys.stdout.isatty() and not command:
@@ -85,7 +85,8 @@ def alias(run_id: int) -> str:
     return f"vetting-run-{run_id}"
 
 
-def _lay_out(key: wire.HoldKey, folder: Path) -> None:
+def lay_out(key: wire.HoldKey, folder: Path) -> None:
+    """Key and known_hosts in a folder that nobody else reads. Raises BadInput where the host's key is none."""
     wrong = [text for text in key.host_keys if not HOST_KEY.fullmatch(text)]
     if wrong:
         from vetting.domain.errors import BadInput
@@ -97,7 +98,7 @@ def _lay_out(key: wire.HoldKey, folder: Path) -> None:
             file.write(text)
 
 
-async def _why_not(words: list[str]) -> str:
+async def why_not(words: list[str]) -> str:
     """Why an address does not let us in; empty where it does."""
     from vetting import proc
     from vetting.domain.errors import ToolMissing, Unavailable
@@ -114,7 +115,7 @@ async def _why_not(words: list[str]) -> str:
     return (lines or [f"ssh {ended.how_it_ended}"])[-1][:200]
 
 
-def _memory() -> str | None:
+def memory_folder() -> str | None:
     """A folder in memory, if there is one: the key shall not come to rest on a disk."""
     for folder in (os.environ.get("XDG_RUNTIME_DIR", ""), MEMORY):
         if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
@@ -131,7 +132,7 @@ def _print(args: argparse.Namespace, run: wire.RunView) -> int:
             f"run {run.id} is {run.state}, and nobody can sign in to its host; vetting run show {run.id} says more"
         )
     print(
-        f"# the key and known_hosts of run {run.id} lie in FOLDER, below {_memory() or tempfile.gettempdir()}, while ssh runs"
+        f"# the key and known_hosts of run {run.id} lie in FOLDER, below {memory_folder() or tempfile.gettempdir()}, while ssh runs"
     )
     for address in run.held_at:
         print(shlex.join([*ssh(run.id, "FOLDER", f"root@{address}", args.port), *args.command]))

@@ -16,7 +16,11 @@ MIB = 1024 * 1024
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("scan", "probe", "save-heads", "restore-heads"))
-    parser.add_argument("--disk", type=Path, required=True, help="the block device, or a scratch file")
+    parser.add_argument(
+        "--disk",
+        type=Path,
+        help="the block device, or a scratch file; restore-heads finds it by the serial in the saved ends",
+    )
     permit = parser.add_argument_group("permit", "without a valid one nothing is written")
     permit.add_argument("--permit", type=Path, help="file with the signed permit")
     permit.add_argument("--permit-key", default="", metavar="HEX", help="public key that must have signed it")
@@ -51,6 +55,8 @@ def main(args: argparse.Namespace) -> int:
 
     if args.action == "save-heads" and not (args.permit and args.heads_dir):
         raise BadInput("save-heads needs --permit, for a saved head belongs to a permit, and --heads-dir")
+    if not args.disk and args.action != "restore-heads":
+        raise BadInput(f"{args.action} needs --disk")
     if args.action == "restore-heads" and not args.heads:
         raise BadInput("restore-heads needs --heads with the file to put back")
     return Program(args).run()
