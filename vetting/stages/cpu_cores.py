@@ -69,7 +69,7 @@ def _slow(attempt: StressAttempt, cpu: int, share: float, rates: dict[int, float
 async def _one_core(attempt: StressAttempt, cpu: int, seconds: float, clocks: dict[int, float]) -> tuple[Judged, float]:
     """Judgement, and operations of the stressor cpu for each second of CPU time; 0 where there are none."""
     load = attempt.load(ALONE, 1, seconds, ("--taskset", str(cpu)))
-    seen = Seen(attempt.deps, only=cpu)
+    seen = Seen(attempt.deps, memory=False, only=cpu)
     judged = await attempt.under(load, seen, cores=1, keep=f"stress-ng-core-{cpu}.txt", note=f"core {cpu} alone")
     if seen.clocks:
         clocks[cpu] = max(seen.clocks)
@@ -94,7 +94,7 @@ def _shares(deps: Deps, rates: dict[int, float]) -> dict[int, float]:
 
 
 async def all_cores(attempt: StressAttempt) -> None:
-    seen, heat = Seen(attempt.deps), Heat(attempt.deps)
+    seen, heat = Seen(attempt.deps, memory=False), Heat(attempt.deps)
     load = attempt.load(TOGETHER, 0, attempt.knobs.cpu_s)
     count = len(attempt.cpus)
     judged = await attempt.under(load, seen, cores=count, keep="stress-ng-cpu.txt", note="all cores", look=heat.look)

@@ -13,7 +13,7 @@ from vetting.domain.profiles import GIB, MIB, CpuStressKnobs, memory_pass_s
 from vetting.stages.base import Deps
 from vetting.stages.sat_load import Sat, judge_sat
 from vetting.stages.stress_attempt import StressAttempt, not_ours
-from vetting.stages.stressng_load import Judged, Load
+from vetting.stages.stressng_load import Load, held_bytes
 from vetting.stages.watch import Seen, meminfo
 
 WORKER_BYTES = 128 * MIB  # for each vm worker at least; as many as there are cores, for each fills some 2 GiB/s at most
@@ -115,7 +115,7 @@ async def _by_stress_ng(attempt: StressAttempt, size: int, seconds: float) -> _T
         judged = await attempt.under(load, seen, cores=count, keep="stress-ng-memory.txt", note=note)
         if judged.verdict is not Verdict.PASS:
             return _Tested("stress-ng", judged.verdict, judged.reason)
-        touched = min(touched, _touched(judged, seen, size, count))
+        touched = min(touched, held_bytes(judged, seen.memory_taken, size, count))
         if not touched >= SEEN_ENOUGH * size:
             return _Tested("stress-ng", Verdict.ERROR, _unseen("stress-ng", touched, size))
         metric = judged.told.metric("vm") if judged.told else None
@@ -129,14 +129,6 @@ async def _by_stress_ng(attempt: StressAttempt, size: int, seconds: float) -> _T
     )
     words = f"{touched // MIB} by stress-ng for {seconds:.0f} s, {often}"
     return _Tested("stress-ng", Verdict.PASS, touched=touched, words=words)
-
-
-def _touched(judged: Judged, seen: Seen, size: int, count: int) -> int:
-    """Bytes that the workers had in memory: by their largest size, unless MemAvailable never fell by half of that."""
-    metric = judged.told.metric("vm") if judged.told else None
-    resident = (metric.rss_max_kib or 0) * 1024 * count if metric else 0
-    claimed = min(size, resident) if resident else min(size, seen.memory_taken)
-    return claimed if seen.memory_taken >= 0.5 * claimed else seen.memory_taken
 
 
 async def _by_stressapptest(attempt: StressAttempt, size: int, seconds: float) -> _Tested:

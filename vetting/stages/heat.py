@@ -28,6 +28,7 @@ TWIN_LEAST_S = 60.0  # a short load shows how heat begins, not where it ends
 LEVEL_LEAST_S = 20 * 60.0  # by then a heat sink is as warm as it gets
 LEVEL_K_MIN = 0.5
 LEAST_SAMPLES = 6
+MOST_SAMPLES = 720  # of each sensor; of a longer load every second one is kept, then every fourth
 
 
 @dataclass
@@ -36,9 +37,13 @@ class Heat:
 
     deps: Deps
     samples: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # series -> (s, C)
+    hottest: dict[str, float] = field(default_factory=dict)
     sensors: tuple[Sensor, ...] | None = None
+    looks: int = 0
+    step: int = 1  # looks between samples that are kept
 
     def look(self) -> None:
+        self.looks += 1
         if self.sensors is None:
             self.sensors = _in_processors(self.deps)
         for sensor in self.sensors:
@@ -46,15 +51,23 @@ class Heat:
                 value = hwmon.reading(sensor.source, self.deps.read(sensor.source))
             except OSError:
                 continue
-            if value is not None:
+            if value is None:
+                continue
+            self.hottest[sensor.series] = max(value, self.hottest.get(sensor.series, value))
+            if self.looks % self.step == 0:
                 self.samples.setdefault(sensor.series, []).append((self.deps.monotonic(), value))
+        if any(len(samples) > MOST_SAMPLES for samples in self.samples.values()):
+            self.step *= 2
+            self.samples = {series: samples[::2] for series, samples in self.samples.items()}
 
     def measurements(self, prefix: str) -> tuple[Measurement, ...]:
         """Highest value and slope of every sensor."""
         found = []
         for series, samples in self.samples.items():
-            hottest = max(value for _, value in samples)
-            found.append(Measurement(series=f"{prefix}.{series}.max", value=hottest, unit="C", component="cpu"))
+            hottest = Measurement(
+                series=f"{prefix}.{series}.max", value=self.hottest[series], unit="C", component="cpu"
+            )
+            found.append(hottest)
             if (slope := slope_k_min(_later_half(samples))) is not None:
                 found.append(Measurement(series=f"{prefix}.{series}.slope", value=slope, unit="K/min", component="cpu"))
         return tuple(found)

@@ -131,6 +131,15 @@ def judge(run: ToolRun, load: Load, *, oom_kills: float | None, death_s: float |
     )
 
 
+def held_bytes(judged: Judged, taken: int, size: int, workers: int) -> int:
+    """Bytes that the vm workers had in memory: by their largest size where this version tells it, unless the machine was never
+    seen to give half of that (`taken`)."""
+    metric = judged.told.metric("vm") if judged.told else None
+    resident = (metric.rss_max_kib or 0) * 1024 * workers if metric else 0
+    claimed = min(size, resident) if resident else min(size, taken)
+    return claimed if taken >= 0.5 * claimed else taken
+
+
 def _host_at_fault(run: ToolRun, told: StressNgRun | None, ended: Workers, oom_kills: float | None) -> str:
     wrong = [line for line in (told.failures if told else ()) if not ABOUT_COUNTERS.search(line)]
     if wrong:

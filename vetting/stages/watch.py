@@ -164,6 +164,7 @@ class Seen:
 
     deps: Deps
     clock: bool = True
+    memory: bool = True
     only: int | None = None  # the one CPU whose clock is looked at; None: all of them
     clocks: list[float] = field(default_factory=list)  # the mean of all CPUs at each look, MHz
     slowest: dict[int, float] = field(default_factory=dict)  # CPU -> its lowest clock at any look, MHz
@@ -176,9 +177,8 @@ class Seen:
     def look(self) -> None:
         self.looks += 1
         self.times = [*self.times[:2], *self.times[2:][-1:], cpu_times(self.deps)]
-        if (available := meminfo(self.deps).get("MemAvailable")) is not None:
-            self.available.append(available)
-        self._look_at_workers()
+        if self.memory:
+            self._look_at_memory()
         if self.clock and (clocks := clocks_mhz(self.deps, self.only)):
             self.clocks.append(sum(clocks.values()) / len(clocks))
             for cpu, mhz in clocks.items():
@@ -192,9 +192,11 @@ class Seen:
             return busy_shares(self.times[1], self.times[-2])
         return busy_shares(self.times[0], self.times[-1]) if self.times else {}
 
-    def _look_at_workers(self) -> None:
+    def _look_at_memory(self) -> None:
         """Sums up what the load's workers hold. Once all are started they stay the same processes, so that all of /proc is
         read seldom."""
+        if (available := meminfo(self.deps).get("MemAvailable")) is not None:
+            self.available.append(available)
         if self.looks <= LOOKS_BETWEEN_SEARCHES or self.looks % LOOKS_BETWEEN_SEARCHES == 0:
             self.workers = workers(self.deps)
         now = sum(resident_bytes(self.deps, path) for path in self.workers)
