@@ -19,6 +19,7 @@ from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec
 from vetting.domain.outcome import Verdict
 from vetting.domain.profiles import TASTE, StorageKnobs, SurfaceMode
 from vetting.parsers.hwmon import slug
+from vetting.stages.base import Checkpoint, NotTaken
 from vetting.stages.disk_paths import Device, unexpected
 from vetting.stages.fio_load import area_of, job_file, next_call
 from vetting.stages.storage import Storage
@@ -493,3 +494,98 @@ async def test_a_permit_is_held_against_the_clock_of_who_issued_it() -> None:
     await Storage().run(deps)
     argv = next(argv for argv in deps.argvs() if argv[:3] == ("vetting", "surface", "scan"))
     assert "--clock-offset-s=-3600" in argv
+
+
+# --- a power cut -----------------------------------------------------------------------------------------------------
+
+COMPONENT = f"disk:{SERIAL}"
+HEADS = "ab" * 32
+LEFT = Checkpoint(component=COMPONENT, seq=7, heads_sha256=HEADS, text="digest\n{}\n")
+
+
+def gone_on(row: dict[str, Any]) -> None:
+    row |= {"heads": "", "heads_sha256": HEADS, "resumed": True}
+
+
+def resumed(row: dict[str, Any]) -> None:
+    where = {"phase": "write", "cycle": 1, "at_byte": 47 * MIB, "done_bytes": 47 * MIB, "after": "boot"}
+    row |= {"resumed": True, "sessions": 2, "resumes": [where]}
+
+
+async def test_what_an_earlier_boot_left_is_gone_on_from_and_the_report_says_where() -> None:
+    deps = world(heads=changed("surface-save-heads", gone_on), scan=changed("surface-scan", resumed))
+    deps.checkpoints[COMPONENT] = LEFT
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    for verb in ("save-heads", "scan"):
+        (argv,) = [argv for argv in deps.argvs() if verb in argv]
+        path = argv[argv.index("--carried") + 1]
+        assert deps.files[path] == LEFT.text
+        assert ("--keep-checkpoint" in argv) == (verb == "scan")
+    assert deps.uploads == {}, "the ends as they were are with the orchestrator already"
+    (told,) = [one for one in outcome.findings if one.source == "surface"]
+    assert "resumed once: at 37 % (write, cycle 1, byte 49283072) after the host had booted again" in told.text
+
+
+@pytest.mark.parametrize("sha256", ["", "cd" * 32], ids=["no ends", "other ends"])
+async def test_a_disk_whose_way_back_is_not_known_for_sure_is_not_written(sha256: str) -> None:
+    def other(row: dict[str, Any]) -> None:
+        row |= {"heads": "", "heads_sha256": sha256, "resumed": True}
+
+    deps = world(heads=changed("surface-save-heads", other))
+    deps.checkpoints[COMPONENT] = LEFT
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.ERROR and "were not saved" in outcome.reason
+    assert not written(deps)
+
+
+async def test_where_nobody_says_whether_an_earlier_boot_had_begun_nothing_is_written() -> None:
+    deps = world()
+    deps.takes_no_upload = "the orchestrator did not answer within 300 s"
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.ERROR
+    assert "whether an earlier boot had begun could not be asked: the orchestrator did not answer" in outcome.reason
+    assert not written(deps)
+
+
+async def test_a_checkpoint_that_cannot_be_gone_on_from_is_said_and_the_disk_tested_from_its_start() -> None:
+    deps = world()
+    deps.no_checkpoint = "the saved ends of this disk are not with the orchestrator"
+    assert (await Storage().run(deps)).verdict is Verdict.PASS
+    assert any("is tested from the start: the saved ends" in text for _, text in deps.logs)
+    assert deps.uploads and not any("--carried" in argv for argv in deps.argvs())
+
+
+def checkpoint_text(seq: int) -> str:
+    tallies = [{"bucket_bytes": [seq * MIB, 0]}, {"bucket_bytes": [0, 0]}]
+    return "digest\n" + json.dumps({"heads_sha256": HEADS, "standing": {"seq": seq, "tallies": tallies}}) + "\n"
+
+
+async def test_where_a_scan_stands_is_carried_away_while_it_goes_and_when_it_has_ended() -> None:
+    path = f"/lasting/surface-{slug(SERIAL)}.checkpoint"
+    deps = world(scan_s=70.0, files={path: lambda now_s: checkpoint_text(int(now_s // 10))})
+    seen: list[int] = []
+    keep = deps.carry
+
+    async def carry(checkpoint: Checkpoint, **how: Any) -> None:
+        await keep(checkpoint, **how)
+        seen.append(checkpoint.seq)
+
+    vars(deps)["carry"] = carry
+    assert (await Storage().run(deps)).verdict is Verdict.PASS
+    assert len(seen) == 4 and seen == sorted(set(seen)), seen  # every 20 s of 70, and the last
+    assert deps.checkpoints[COMPONENT] == Checkpoint(
+        component=COMPONENT, seq=seen[-1], heads_sha256=HEADS, text=checkpoint_text(seen[-1])
+    )
+
+
+async def test_a_scan_goes_on_where_its_checkpoints_are_not_taken_and_says_so_once() -> None:
+    path = f"/lasting/surface-{slug(SERIAL)}.checkpoint"
+    deps = world(scan_s=200.0, files={path: lambda now_s: checkpoint_text(int(now_s))})
+
+    async def carry(checkpoint: Checkpoint, **how: Any) -> None:
+        raise NotTaken("no answer")
+
+    vars(deps)["carry"] = carry
+    assert (await Storage().run(deps)).verdict is Verdict.PASS
+    assert len([text for _, text in deps.logs if "was not carried away: no answer" in text]) == 1
