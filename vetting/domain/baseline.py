@@ -135,13 +135,20 @@ def _peers(row: Measured, alike: Sequence[Measured]) -> Baseline | None:
 
 def _fleet(key: str, known: Iterable[Past]) -> Baseline | None:
     """One value a host, so that a host with many disks has no more to say; the spread is that of the parts where they differ more."""
-    told = [[value for value in one.figures.get(key, {}).values() if isfinite(value)] for one in known]
-    hosts = [values for values in told if values]
+    hosts: list[tuple[float, tuple[float, ...]]] = []
+    for one in known:
+        if parts := one.figures.get(key):
+            values = tuple(parts.values())
+            middle = values[0] if len(values) == 1 else median(values)
+            if isfinite(middle):
+                hosts.append((middle, values))
     if len(hosts) < FEWEST_HOSTS:
         return None
-    centre = median(median(values) for values in hosts)
-    between = median(abs(median(values) - centre) for values in hosts)
-    among = median(median(abs(value - centre) for value in values) for values in hosts)
+    centre = median(middle for middle, _ in hosts)
+    between = median(abs(middle - centre) for middle, _ in hosts)
+    if all(len(values) == 1 for _, values in hosts):
+        return Baseline(against=Against.CLASS, centre=centre, spread=between, of=len(hosts))
+    among = median(median(abs(value - centre) for value in values) for _, values in hosts)
     return Baseline(against=Against.CLASS, centre=centre, spread=max(between, among), of=len(hosts))
 
 

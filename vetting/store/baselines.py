@@ -14,6 +14,7 @@ from vetting.store.models import Baseline, Host
 from vetting.store.rows import BaselineRow
 from vetting.store.samples import plain
 
+MOST_HOSTS = 100  # of a class, those that were good last: more tell nothing more, and the agent waits
 _DECODER = msgspec.json.Decoder(dict[str, dict[str, float]])
 
 
@@ -29,12 +30,14 @@ def keep(
 
 
 def of_class(class_name: str, stage: str, *, profile: str, host_id: int) -> list[BaselineRow]:
-    """Of every host of a class that is still with us, and of this host whatever its class was. No class: of this host alone."""
+    """Of the hosts of a class that are still with us, at most MOST_HOSTS, and of this host whatever its class was. No class: of
+    this host alone."""
     mine = (Baseline.stage == stage) & (Baseline.profile == profile)
     columns = Baseline.select(Baseline.host, Baseline.run, Baseline.figures)
     own = columns.where(mine & (Baseline.host == host_id))
     found = list(plain(own))
     if class_name:
         alike = mine & (Baseline.class_name == class_name) & (Baseline.host != host_id)
-        found += plain(columns.join(Host).where(alike & (Host.removed_at == 0.0)))
+        others = columns.join(Host).where(alike & (Host.removed_at == 0.0)).order_by(Baseline.run.desc())
+        found += plain(others.limit(MOST_HOSTS - len(found)))
     return [BaselineRow(host_id=host, run_id=run, figures=_DECODER.decode(figures)) for host, run, figures in found]
