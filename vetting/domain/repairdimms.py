@@ -9,7 +9,7 @@ from vetting.domain.inventory import FoundDimm
 from vetting.domain.naming import known, plain
 from vetting.domain.outcome import Severity
 from vetting.domain.repair import Part
-from vetting.domain.repairfitted import Other, Told
+from vetting.domain.repairfitted import Other, Serials, Told
 
 Slots = dict[str, FoundDimm]
 
@@ -57,7 +57,7 @@ def dimms(
     was, now = slots_of(before), slots_of(after)
     if before is None or after is None:
         why = f"run {run} could not read the DIMMs" if before is None else "the DIMMs cannot be read"
-        return [(part, "cannot be proved", f"{part.named}: {why}", ()) for part in parts], []
+        return [(part, "cannot be proved", f"{part.named}: {why}", (), ()) for part in parts], []
     looked = _Look(was, now, run)
     labels = {part: _label(part, was, now) for part in parts}
     told = [(part, *looked.told(part, labels[part])) for part in parts]
@@ -81,38 +81,39 @@ class _Look:
         self.where_was = {known(dimm.serial): label for label, dimm in was.items() if known(dimm.serial)}
         self.where_now = {known(dimm.serial): label for label, dimm in now.items() if known(dimm.serial)}
 
-    def told(self, part: Part, label: str) -> tuple[str, str, tuple[str, ...]]:
+    def told(self, part: Part, label: str) -> tuple[str, str, Serials, Serials]:
         if not label:
             return (
                 "could not be read",
                 f"{part.named}: no slot of this host is called so; it has {', '.join(self.now)}",
                 (),
+                (),
             )
         old, new = self.was.get(label), self.now.get(label)
         name = f"DIMM {label}"
         if new is None:
-            return "not replaced", f"{name} is empty: nothing is fitted, or it is not seen", ()
+            return "not replaced", f"{name} is empty: nothing is fitted, or it is not seen", (), ()
         serial, before = known(new.serial), known(old.serial) if old else ""
         if not serial or (old is not None and not before):
-            return "cannot be proved", f"{name}: that it was replaced cannot be proved, for it tells no serial", ()
+            return "cannot be proved", f"{name}: that it was replaced cannot be proved, for it tells no serial", (), ()
         if old is not None and serial == before:
             text = f"{name} still has serial {new.serial}: the part named as replaced was not replaced"
-            return "not replaced", text, ()
+            return "not replaced", text, (), ()
         if known(part.new) and known(part.new) != serial:
-            return "not replaced", f"{name} has serial {new.serial}; the new one was to have {part.new}", ()
+            return "not replaced", f"{name} has serial {new.serial}; the new one was to have {part.new}", (), ()
         if serial in self.where_was:
             text = f"{name} now has {new.serial}, which was in {self.where_was[serial]}: it was moved, not replaced"
-            return "not replaced", text, ()
+            return "not replaced", text, (), ()
         for left in dict.fromkeys((before, known(part.old))):
             if left and left in self.where_now:
                 dimm = self.now[self.where_now[left]]
                 text = f"the old DIMM {dimm.serial} of {name} is still in this machine, in {self.where_now[left]}"
-                return "not replaced", text, ()
+                return "not replaced", text, (), ()
         gone = tuple(one for one in dict.fromkeys((before, known(part.old))) if one)
         if old is None:
-            return "proved", f"{name} is new: {new.serial}; run {self.run} saw nothing in that slot", gone
+            return "proved", f"{name} is new: {new.serial}; run {self.run} saw nothing in that slot", gone, (serial,)
         noted = f" (noted was {part.old})" if known(part.old) and known(part.old) != before else ""
-        return "proved", f"{name} was replaced: {old.serial}{noted} → {new.serial}", gone
+        return "proved", f"{name} was replaced: {old.serial}{noted} → {new.serial}", gone, (serial,)
 
     def others(self, named: set[str]) -> Iterator[Other]:
         """Slots that nobody named and that are not as they were. What moved is told once, where it is now."""

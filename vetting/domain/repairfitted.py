@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from vetting.domain.disks import LOCAL_TRANSPORTS
 from vetting.domain.inventory import Inventory
 from vetting.domain.naming import BMC_LINK_DRIVERS, known, mac_of, plain
 from vetting.domain.outcome import Severity
 from vetting.domain.repair import WORDS, Part, PartKind
 
-COME_AND_GO = frozenset({"loop", "usb"})  # transports of what is no part of the machine
-Told = tuple[Part, str, str, tuple[str, ...]]  # part, a `repairproof.Proof` by its word, in words, serials gone with it
+Serials = tuple[str, ...]  # as compared
+Told = tuple[
+    Part, str, str, Serials, Serials
+]  # part, a `repairproof.Proof` by its word, in words, serials that went, that came
 Other = tuple[Severity, str, str]  # severity, component, in words
 
 
@@ -49,7 +52,8 @@ def fitted(kind: PartKind, inventory: Inventory) -> tuple[Fitted, ...]:
                 also=(known(one.wwn),),
             )
             for one in inventory.disks
-            if one.transport not in COME_AND_GO
+            if not one.transport
+            or one.transport in LOCAL_TRANSPORTS  # what comes by a network, or with a person, is no part of it
         ]
     elif kind is PartKind.NIC:
         found = [
@@ -97,7 +101,7 @@ class _Swap:
         self.came = {key: one for key, one in self.after.items() if key not in self.before}
         self.run = run
 
-    def told(self, part: Part) -> tuple[str, str, tuple[str, ...]]:
+    def told(self, part: Part) -> tuple[str, str, Serials, Serials]:
         old, new = came_and_went(part)
         target = _find(self.before.values(), old, part.slot)
         card = [one for one in self.before.values() if target and target.group and one.group == target.group]
@@ -106,16 +110,16 @@ class _Swap:
                 text = (
                     f"{part.named} still has {self.after[one.key].words}: the part named as replaced was not replaced"
                 )
-                return "not replaced", text, ()
+                return "not replaced", text, (), ()
         fresh = _find(self.after.values(), new, "")
         if new and fresh is None:
-            return "not replaced", f"{part.named}: the new one, {part.new}, is not in this machine", ()
+            return "not replaced", f"{part.named}: the new one, {part.new}, is not in this machine", (), ()
         if fresh is not None and fresh.key in self.before:
-            return "not replaced", f"{part.named}: {fresh.words} was there before, in run {self.run}", ()
+            return "not replaced", f"{part.named}: {fresh.words} was there before, in run {self.run}", (), ()
         if fresh is None:
             fresh = self._one_that_came(target)
         if fresh is None:
-            return "not replaced", f"{part.named}: no new one is in this machine, all are as in run {self.run}", ()
+            return "not replaced", f"{part.named}: no new one is in this machine, all are as in run {self.run}", (), ()
         if target is None and not old:  # nobody said which: the first that went and that nobody else named
             target = next(iter(self.gone.values()), None)
         went = [
@@ -126,12 +130,18 @@ class _Swap:
             del self.gone[one.key]
         for one in arrived:
             del self.came[one.key]
+        fresh_ones = tuple(one.key for one in arrived)
         was = ", ".join(one.words for one in went)
         now = ", ".join(one.words for one in arrived)
         if not was:
             unseen = part.old or "the old one"
-            return "proved", f"{part.named} is new: {now}; {unseen} was not seen any more in run {self.run}", ()
-        return "proved", f"{part.named} was replaced: {was} → {now}", tuple(one.key for one in went)
+            return (
+                "proved",
+                f"{part.named} is new: {now}; {unseen} was not seen any more in run {self.run}",
+                (),
+                fresh_ones,
+            )
+        return "proved", f"{part.named} was replaced: {was} → {now}", tuple(one.key for one in went), fresh_ones
 
     def _one_that_came(self, target: Fitted | None) -> Fitted | None:
         """The part that took the place, where one did; else any that nobody named."""

@@ -6,7 +6,7 @@ nobody named, fails SpecValidate until a person accepts it: somebody took the wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -33,6 +33,7 @@ class PartProof:
     proof: Proof
     text: str
     gone: tuple[str, ...] = ()  # serials, as compared, that this part took with it
+    came: tuple[str, ...] = ()  # and that it brought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,9 @@ def prove(repair: Repair, before: Inventory | None, after: Inventory, *, before_
         else:
             told, others = swapped(parts, fitted(kind, before), fitted(kind, after), run=before_run)
         now, then = unreadable(after, topic), unreadable(before, topic)
-        for part, word, text, gone in told:
-            proofs[part] = _as_read(PartProof(part=part, proof=Proof(word), text=text, gone=gone), now, then)
+        for part, word, text, gone, came in told:
+            proof = PartProof(part=part, proof=Proof(word), text=text, gone=gone, came=came)
+            proofs[part] = _as_read(proof, now, then)
         for severity, component, text in others:
             beside.append(
                 _as_seen(Beside(severity=severity, component=component, text=text), kind, repair, now or then)
@@ -90,6 +92,40 @@ def prove(repair: Repair, before: Inventory | None, after: Inventory, *, before_
             proofs[part] = _silent(part)
     beside += _machine(repair, before, after)
     return Proved(parts=tuple(proofs[part] for part in repair.parts), beside=tuple(beside), before_run=before_run)
+
+
+def standing(proved: Proved, after: Inventory, earlier: Iterable[tuple[int, PartProof]]) -> Proved:
+    """With what an earlier run after the same repair has proved, and what has not changed since: a run that is started again would
+    else find the new part there already. `earlier`: (run, proof), newest first."""
+    there = serials(after)
+    proofs = [(run, one) for run, one in earlier if one.proof is Proof.PROVED and one.came]
+    parts = []
+    for one in proved.parts:
+        if one.proof is Proof.REFUTED:
+            for run, proof in proofs:
+                if _same_part(one.part, proof.part) and there.issuperset(proof.came) and not there & set(proof.gone):
+                    one = replace(
+                        proof, part=one.part, text=f"{proof.text}; run {run} proved it, and it is as it was then"
+                    )
+                    break
+        parts.append(one)
+    return replace(proved, parts=tuple(parts))
+
+
+def serials(inventory: Inventory) -> frozenset[str]:
+    """Of everything in a host that tells one, as compared."""
+    kinds = (PartKind.DISK, PartKind.NIC, PartKind.GPU)
+    told = {one.key for kind in kinds for one in fitted(kind, inventory)}
+    told |= {known(one.serial) for one in inventory.dimms or ()} | {known(inventory.identity.board_serial)}
+    return frozenset(told - {""})
+
+
+def _same_part(one: Part, other: Part) -> bool:
+    if one.kind is not other.kind:
+        return False
+    pairs = ((one.slot, other.slot), (one.old, other.old), (one.new, other.new))
+    told = [(known(a), known(b)) for a, b in pairs if known(a) and known(b)]
+    return all(a == b for a, b in told) and (bool(told) or one.kind is PartKind.BOARD)
 
 
 def differences(proved: Proved) -> tuple[Difference, ...]:
@@ -165,7 +201,7 @@ def _board(part: Part, before: Inventory, after: Inventory) -> PartProof:
             text = f"the system board still has serial {now.board_serial}: the board named as replaced was not replaced"
             return PartProof(part=part, proof=Proof.REFUTED, text=text)
         text = f"the system board was replaced: {was.board_serial} → {now.board_serial}"
-        return PartProof(part=part, proof=Proof.PROVED, text=text, gone=(old,))
+        return PartProof(part=part, proof=Proof.PROVED, text=text, gone=(old,), came=(new,))
     if known(was.smbios_uuid) and known(now.smbios_uuid) and known(was.smbios_uuid) != known(now.smbios_uuid):
         text = f"the system board was replaced: its UUID was {was.smbios_uuid} and is {now.smbios_uuid}"
         return PartProof(part=part, proof=Proof.PROVED, text=text)

@@ -68,7 +68,7 @@ def _demand_disk(host: HostRow, part: Part) -> None:
 
 def planned(host: HostRow, profile: Profile, repair: Repair, limits: Limits) -> Planned:
     """What is seeded into the run. Inside `Store.read` or `Store.write`."""
-    found = last_inventory(host.id)
+    found = failures.found_before(host.id)
     repair = spelled(repair, host.spec, found)
     weighed = repairweight.weigh(profile, repair, found.inventory if found else None)
     return Planned(
@@ -128,6 +128,7 @@ def proved(run: RunRow, inventory: Inventory) -> tuple[Difference, ...]:
         return ()
     before = failures.inventory_before(told.ordered.before_run)
     found = repairproof.prove(told.ordered.repair, before, inventory, before_run=told.ordered.before_run)
+    found = repairproof.standing(found, inventory, failures.proofs_before(run.host_id, run.id))
     repairs.prove(run.id, found)
     return repairproof.differences(found)
 

@@ -340,3 +340,35 @@ async def test_a_later_change_of_the_limits_does_not_reach_a_run_that_began(benc
     row = await bench.world.store.read(lambda: (repairs.find(run_id), runs.get(run_id)))
     assert row[0] is not None
     assert row[0].ordered.bounds.times == bench.world.config.limits.repeat_times
+
+
+async def test_a_repair_that_went_wrong_at_first_is_compared_with_what_was_before_it(bench: Bench) -> None:
+    """The wrong DIMM was taken, the run said so, and both slots were put right: that is the repair, and no move."""
+    await bench.failed("Burn", after_s=0.5)
+    wrong = await bench.repaired(A1)
+    await bench.walk(wrong, replace(BEFORE, dimms=(dimm("A1", "OLD"), dimm("A2", "NEW"))))
+    assert (await bench.world.run(wrong)).failed_stage == "SpecValidate"
+    await bench.world.progress.release(wrong, who="ann", because=wire.Because(reason="the other slot"))
+    run_id = await bench.repaired(A1)
+    await bench.walk(run_id, AFTER, to="Burn")
+    told = await bench.told(run_id)
+    assert [one.proof for one in told.parts] == ["proved"]
+    assert told.beside == ()
+    assert told.repeated is not None
+    assert told.repeated.stage == "Burn"  # and not the comparison that failed in between
+
+
+async def test_a_run_that_is_started_again_after_the_same_repair_knows_that_it_was_proved(bench: Bench) -> None:
+    await bench.failed("Burn", after_s=0.5)
+    first = await bench.repaired(A1)
+    await bench.walk(first, AFTER, to="CPUStress")
+    await bench.world.progress.cancel(first, who="ann", because=wire.Because(reason="the power went"))
+    again = await bench.repaired(A1)
+    await bench.walk(again, AFTER, to="CPUStress")
+    told = await bench.told(again)
+    assert [one.proof for one in told.parts] == ["proved"]
+    assert f"run {first} proved it, and it is as it was then" in told.parts[0].text
+    await bench.world.progress.cancel(again, who="ann", because=wire.Because(reason="and again"))
+    back = await bench.repaired(A1)
+    await bench.walk(back, BEFORE)
+    assert "has serial OLD; the new one was to have NEW" in (await bench.world.run(back)).reason
