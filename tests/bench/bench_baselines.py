@@ -15,7 +15,7 @@ from vetting.domain.outcome import Measurement, Outcome
 from vetting.domain.profiles import QUICK
 from vetting.domain.yardsticks import Measured, measured
 from vetting.store import Store, baselines, hosts, runs
-from vetting.store.rows import NewRun
+from vetting.store.rows import BaselineRow, NewRun
 
 HOSTS, CORES, FIGURES, TIMES = 500, 128, 300, 9
 LIMIT_S = 0.5  # a tenth of it where nobody else uses the machine
@@ -33,6 +33,7 @@ def main() -> int:
 def _measure(store: Store) -> int:
     store.write_now(_fill)
     rows, took, told = _figures(), [], 0
+    found: list[BaselineRow] = []
     for _ in range(TIMES):
         began = time.perf_counter()
         found = store.read_now(lambda: baselines.of_class("all", "CPUStress", profile="p", host_id=1))

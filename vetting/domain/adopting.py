@@ -59,7 +59,19 @@ def adopt(found: Inventory, old: ExpectedSpec) -> Adopted:
         f"{topic} could not be read ({_text(why)[:200]}); what the spec said of it stays."
         for topic, why in sorted(found.unreadable.items())
     ]
-    return Adopted(spec=spec, notes=tuple(notes))
+    return Adopted(spec=_without_limits_of_the_gone(old, spec, notes), notes=tuple(notes))
+
+
+def _without_limits_of_the_gone(old: ExpectedSpec, new: ExpectedSpec, notes: list[str]) -> ExpectedSpec:
+    """A floor of a card or disk that is no longer expected would make every run an ERROR: nothing can measure it."""
+    gone = {f"nic:{mac_of(nic.mac)}" for nic in old.nics} - {f"nic:{mac_of(nic.mac)}" for nic in new.nics}
+    gone |= {f"disk:{disk.serial}" for disk in old.disks} - {f"disk:{disk.serial}" for disk in new.disks}
+    floors = tuple(limit for limit in new.floors if limit.component not in gone)
+    ceilings = tuple(limit for limit in new.ceilings if limit.component not in gone)
+    dropped = len(new.floors) + len(new.ceilings) - len(floors) - len(ceilings)
+    if dropped:
+        notes.append(f"{dropped} floors and ceilings named parts that were not found: they are no longer in this spec.")
+    return replace(new, floors=floors, ceilings=ceilings)
 
 
 def _disks(found: Inventory, old: ExpectedSpec, notes: list[str]) -> tuple[ExpectedDisk, ...]:

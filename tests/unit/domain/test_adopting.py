@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes import records
 from vetting.config import hostfile
 from vetting.domain.adopting import adopt, pin_now
-from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
+from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin, MeasuredLimit
 from vetting.domain.inventory import FirmwareItem, FoundDimm, FoundDisk, FoundNic
 from vetting.domain.specchanges import changes, newly_erasable
 from vetting.domain.specdiff import compare
@@ -151,3 +151,15 @@ def test_a_switch_port_is_pinned_where_one_was_heard_and_left_alone_where_severa
     several = replace(FOUND, nics=(replace(first, neighbour="pve-01 eno1 and also pve-02 eno1"), *others))
     assert adopt(several, ExpectedSpec()).spec.nics[0].neighbour == ""
     assert adopt(several, one.spec).spec.nics[0].neighbour == "sw1 Eth1/9"
+
+
+def test_a_floor_of_a_card_that_is_gone_goes_with_it_and_the_others_stay() -> None:
+    gone, stays = ExpectedNic(mac="52:54:00:99:99:99"), ExpectedNic(mac=FOUND.nics[0].mac)
+    floors = tuple(
+        MeasuredLimit(stage="Network", series="net.*.to_server", component=f"nic:{nic.mac}", value=900)
+        for nic in (gone, stays)
+    )
+    every = MeasuredLimit(stage="Network", series="net.*.link", component="nic:*", value=1000)
+    adopted = adopt(FOUND, ExpectedSpec(nics=(gone, stays), floors=(*floors, every)))
+    assert adopted.spec.floors == (floors[1], every)
+    assert any("1 floors and ceilings named parts that were not found" in note for note in adopted.notes)
