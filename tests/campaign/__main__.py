@@ -5,7 +5,7 @@
     --only NAME…    rows by name
     --jobs N        guests at a time
     --resume        goes on with a whole campaign that was interrupted, with the program and the image that it began with
-    --room DIR      where results go, in the place of build/campaign
+    --room DIR      where results go, in the place of build/campaign; its name becomes the rack's
     --page          writes the page from the results that are there, and starts nothing
     --list          the rows, and nothing else
 
@@ -115,7 +115,9 @@ async def run(chosen: Chosen, *, jobs: int, results: Path, zipapp: Path, image: 
         faults = sorted((one for one in chosen.faults if one.alone is alone), key=lambda fault: not fault.fast)
         return [one(f"{f.name} {p}", partial(campaign.tried, f, p)) for f in faults for p in f.profiles]
 
-    async with Campaign.built(chosen.faults, chosen.controls, image=image, zipapp=zipapp) as campaign:
+    async with Campaign.built(
+        chosen.faults, chosen.controls, name=results.parent.name, image=image, zipapp=zipapp
+    ) as campaign:
         watched = [one(f"{c.name} campaign", partial(campaign.watched, c)) for c in chosen.controls]
         beside = guests(alone=False)  # a few rows end soonest where the longest begin first
         await asyncio.gather(*((*beside, *watched) if chosen.whole else (*watched, *beside)))
@@ -169,7 +171,7 @@ def main() -> int:
     if os.geteuid() != 0 or not (ZIPAPP.is_file() and (IMAGE / "vmlinuz").exists()):
         parser.error("this makes network namespaces and boots the live image: run ./build.sh campaign, as root")
     began = time.monotonic()
-    room = said.room or (ROOM if rows.whole else ROOM / "part")
+    room = said.room or (ROOM if rows.whole else ROOM / "campaign-part")
     results = room / "results.jsonl"
     if said.page:
         done = [*kept(results).values()]

@@ -73,11 +73,9 @@ class Campaign:
     # --- rows
 
     async def tried(self, fault: Fault, profile: str) -> Result:
-        blank = Result(
-            name=fault.name, row=fault.row, title=fault.title, came=Came.SPOILED, profile=profile, again=True
-        )
+        blank = Result(name=fault.name, row=fault.row, title=fault.title, came=Came.SPOILED, profile=profile)
         if fault.not_tried:
-            return blank.but(came=Came.NOT_TRIED, words=fault.not_tried, again=False)
+            return blank.but(came=Came.NOT_TRIED, words=fault.not_tried)
         began = time.monotonic()
         result = await self._tried(fault, profile, blank)
         return result.but(wall_s=round(time.monotonic() - began, 1))
@@ -98,9 +96,9 @@ class Campaign:
                 await self.judged(run, fault)
                 return await self.result(bench, run, fault, injected_at, blank)
         except TROUBLE as why:
-            return blank.but(words=_short(why))
+            return blank.but(words=_short(why), again=True)
         except AssertionError as why:  # a recipe saw what must not be
-            return blank.but(came=Came.MISSED, again=False, words=_short(why))
+            return blank.but(came=Came.MISSED, words=_short(why))
         finally:
             if host is not None:
                 await self.taken_out(host)
@@ -108,9 +106,7 @@ class Campaign:
     async def watched(self, control: Control) -> Result:
         """A healthy host, through all the stages."""
         began = time.monotonic()
-        blank = Result(
-            name=control.name, row="", title=control.title, came=Came.SPOILED, profile="campaign", again=True
-        )
+        blank = Result(name=control.name, row="", title=control.title, came=Came.SPOILED, profile="campaign")
         host: Host | None = None
         try:
             host = await self.screwed_in(control.hardware, over_network=control.over_network)
@@ -130,7 +126,7 @@ class Campaign:
                 again=matching.unmeasured(report),
             )
         except TROUBLE as why:
-            result = blank.but(words=_short(why))
+            result = blank.but(words=_short(why), again=True)
         finally:
             if host is not None:
                 await self.taken_out(host)
