@@ -38,6 +38,12 @@ async def lose(bench: Bench) -> None:
     await bench.guest(f"{NAME_OF.format(mac=bench.host.macs[0])} tc qdisc add dev $dev root netem loss 2%")
 
 
+async def throttle(bench: Bench) -> None:
+    await bench.guest(
+        f"{NAME_OF.format(mac=bench.host.macs[0])} tc qdisc add dev $dev root tbf rate 8mbit burst 64kb latency 50ms"
+    )
+
+
 async def spoil(bench: Bench) -> None:
     """One frame of fifty arrives with a bit flipped: the checksum of the packet is wrong, as behind a sick transceiver."""
     await bench.guest(f"{NAME_OF.format(mac=bench.host.macs[0])} tc qdisc add dev $dev root netem corrupt 2%")
@@ -110,6 +116,12 @@ FAULTS = (
         hardware=host("nic-half", Nic(mac=OWN.format(2), model="virtio-net-pci,speed=1000,duplex=half")),
         spec=spec("nic-half", ExpectedNic(mac=OWN.format(2), speed_mb_s=1000)),
         expect=Caught(stage="Network", component=OWN.format(2), words="half duplex", or_stages=("SpecValidate",)),
+    ),
+    Fault(
+        name="nic-throttled", row="nic-slow", title="A card at its full speed carries 8 Mb/s, where 40 are pinned",
+        hardware=host("nic-throttled", Nic(mac=OWN.format(10))), modules=("sch_tbf",), at="Network", inject=throttle,
+        spec=spec("nic-throttled", ExpectedNic(mac=OWN.format(10), floor_mb_s=40)),
+        expect=Caught(stage="Network", component=OWN.format(10), words="to server: .*Mb/s, floor 40"),
     ),
     Fault(
         name="nic-missing", row="nic-slow", title="One of two cards is missing",

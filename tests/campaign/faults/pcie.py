@@ -58,7 +58,7 @@ FAULTS = (
         "aer-storm", "A device reports thirty corrected PCIe errors in one stage", error("correctable", BAD_TLP, STORM),
         r"correctable PCIe errors \(AER\): \+30", warned=True,
     ),
-    fault("pci-vanishes", "A device falls off the bus under load", remove, "PCI devices|gone|could be read before"),
+    fault("pci-vanishes", "A device falls off the bus under load", remove, "gone|vanished|PCI devices"),
     Fault(
         name="pcie-narrow", row="pcie-errors", title="A device's link came up narrower than it can", hardware=host("pcie-narrow"),
         expect=Caught(stage="SpecValidate", component=BDF, words="width"),
