@@ -42,6 +42,10 @@ async def heat(bench: Bench) -> None:
     await bench.guest(f"{SENSOR} i2cset -f -y $bus 0x48 0 {HOT} w")
 
 
+async def silence(bench: Bench) -> None:
+    await bench.guest(f"{SENSOR} echo 0x48 > /sys/bus/i2c/devices/i2c-$bus/delete_device")
+
+
 def event(
     name: str, title: str, said: str, component: str, words: str, *, warned: bool = False, fast: bool = False
 ) -> Fault:
