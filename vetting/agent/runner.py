@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vetting import proc, wire
-from vetting.agent import ambient, cgroup, leftovers
+from vetting.agent import ambient, blame, cgroup, leftovers
 from vetting.agent.activity import Activity
 from vetting.agent.around import Around
-from vetting.agent.blame import component
 from vetting.agent.carrier import Carrier
 from vetting.agent.delivery import ARTIFACT
 from vetting.agent.deps import AgentDeps, JoinFailed, Versions
@@ -29,8 +28,10 @@ from vetting.agent.logs import Logs
 from vetting.agent.sensors import Mux
 from vetting.client import Client
 from vetting.clock import Clock
+from vetting.domain import dimmnames
 from vetting.domain.ambient import LIMITS_OF, judge_counters
 from vetting.domain.errors import ToolMissing
+from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
 from vetting.parsers.errors import ParseError
 from vetting.parsers.kmsg import Kind
@@ -75,11 +76,12 @@ class Runner:
 
     def on_kernel(self, kind: Kind | None, finding: Finding) -> None:
         """A complaint of the kernel, now: told at once, and counted for the stage that runs."""
-        named = component(kind, finding.component, self._job.inventory if self._job else None)
-        known = replace(finding, component=named)
+        inventory = self._job.inventory if self._job else None
+        named, text = blame.told(kind, finding.component, finding.text, inventory)
+        known = replace(finding, component=named, text=text)
         self._kernel_findings.append(known)
         self.logs.find(known)
-        self.logs.say(finding.text, "error" if finding.severity is Severity.CRITICAL else "warning", "kernel")
+        self.logs.say(text, "error" if finding.severity is Severity.CRITICAL else "warning", "kernel")
 
     async def run(self, name: str, attempt: int, job: Job) -> Attempted:
         """One attempt, to its whole outcome. Raises nothing but CancelledError, after everything was stopped."""
@@ -118,8 +120,10 @@ class Runner:
             told, events = grown(records, await bmc.read())
             counters = (*counters, *told)
             for event in events:
-                deps.find(event)
-        outcome = judged(outcome, self._noticed(deps), counters, LIMITS_OF.get(name))
+                deps.find(by_slot(event, job.inventory))
+        slots = dimmnames.parts((one.component for one in counters), job.inventory)
+        counters = tuple(replace(one, component=slots[one.component]) for one in counters)
+        outcome = judged(outcome, self._noticed(deps), counters, LIMITS_OF.get(name), job.inventory)
         self.shelf.forget_lasting()  # it concluded; an agent that died before this left it for the next attempt
         spared = f"the load may use {group.limit_bytes} bytes" if group else f"no cgroup: {why_none}"
         whole = replace(
@@ -259,11 +263,12 @@ def judged(
     noticed: Sequence[Finding],
     counters: tuple[Counter, ...],
     limits: Mapping[str, float] | None = None,
+    inventory: Inventory | None = None,
 ) -> Outcome:
     """The stage's conclusion in the light of what the machine said meanwhile. Nothing here makes an outcome better."""
     told = [*outcome.findings, *(finding for finding in noticed if finding not in outcome.findings)]
     critical = [finding for finding in told if finding.severity is Severity.CRITICAL]
-    moved = judge_counters((*outcome.counters, *counters), limits=limits)
+    moved = judge_counters((*outcome.counters, *counters), limits=limits, inventory=inventory)
     verdict, reason = outcome.verdict, outcome.reason
     if outcome.passed and critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
@@ -277,6 +282,14 @@ def judged(
         findings=(*told, *moved.findings),
         counters=(*outcome.counters, *counters),
     )
+
+
+def by_slot(event: Finding, inventory: Inventory | None) -> Finding:
+    """What was said of a memory module by some label, as said of the slot that the label means."""
+    said = dimmnames.told(event.component, inventory)
+    if said == event.component:
+        return event
+    return replace(event, component=dimmnames.part(event.component, inventory), text=f"{said}: {event.text}")
 
 
 def absent(tools: Sequence[str]) -> list[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from vetting.domain.dimmnames import told
+from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Counter, Finding, Severity, Verdict
 
 
@@ -136,10 +138,13 @@ class _Count(NamedTuple):
     blame: Blame
 
 
-def judge_counters(counters: Iterable[Counter], *, limits: Mapping[str, float] | None = None) -> Judgement:
-    """What the growth of the counters over one stage says. `limits` replaces limits of RULES by counter name."""
+def judge_counters(
+    counters: Iterable[Counter], *, limits: Mapping[str, float] | None = None, inventory: Inventory | None = None
+) -> Judgement:
+    """What the growth of the counters over one stage says. `limits` replaces limits of RULES by counter name. `inventory`: by
+    which the parts are told as a person would order them."""
     read = tuple(counters)
-    counts = [count for counter in read for count in _judge(counter, limits or {})]
+    counts = [count for counter in read for count in _judge(counter, limits or {}, told(counter.component, inventory))]
     accusing = [count for count in counts if count.blame is Blame.HOST]
     ours = [count for count in counts if count.blame is Blame.US]
     verdict = Verdict.FAIL if accusing else Verdict.ERROR if ours else None
@@ -158,10 +163,10 @@ def _readable(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _judge(counter: Counter, limits: Mapping[str, float]) -> Iterable[_Count]:
+def _judge(counter: Counter, limits: Mapping[str, float], part: str) -> Iterable[_Count]:
     before, after = _readable(counter.before), _readable(counter.after)
     rule = rule_of(counter.name)
-    what = f"{counter.component}: {rule.words if rule else counter.name}"
+    what = f"{part}: {rule.words if rule else counter.name}"
     if before is not None and after is None:
         return [_count(counter, Severity.CRITICAL, Blame.US, f"{what} could be read before and not after the stage")]
     if rule is None:

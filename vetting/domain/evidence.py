@@ -68,7 +68,7 @@ def objections(outcome: Outcome, plan: Plan, witness: Witness) -> tuple[Objectio
     found = [
         *_boot(witness),
         *_artifacts(outcome, witness),
-        *_accusations(outcome, plan.stage, witness),
+        *_accusations(outcome, plan, witness),
         *_cells(outcome, plan),
     ]
     if outcome.verdict is Verdict.SKIP:
@@ -148,14 +148,14 @@ def _artifacts(outcome: Outcome, witness: Witness) -> list[Objection]:
     return _us(texts)
 
 
-def _accusations(outcome: Outcome, stage: str, witness: Witness) -> list[Objection]:
+def _accusations(outcome: Outcome, plan: Plan, witness: Witness) -> list[Objection]:
     """What was seen beside the stage's own judgement: breaches, critical findings, counters that grew."""
     findings = dict.fromkeys(
         f"{one.component}: {one.text}"
         for one in (*witness.findings, *outcome.findings)
         if one.severity is Severity.CRITICAL
     )
-    judged = judge_counters(outcome.counters, limits=LIMITS_OF.get(stage))
+    judged = judge_counters(outcome.counters, limits=LIMITS_OF.get(plan.stage), inventory=plan.inventory)
     found = _host(f"limit broken: {text}" for text in witness.breaches) + _host(findings)
     if judged.verdict is Verdict.FAIL:
         found += _host([judged.reason])

@@ -21,6 +21,7 @@ class FoundCpu:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDimm:
     locator: str
+    bank: str = ""  # where it is wired, as the firmware calls that
     size_bytes: int
     serial: str = ""
     part_number: str = ""

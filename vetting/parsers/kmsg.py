@@ -58,6 +58,7 @@ _TABLE: tuple[tuple[Kind, Severity, str], ...] = (
     (Kind.MEMORY, CRITICAL, r"Killing (?P<c>\S+?):\d+ .{0,80}hardware memory corruption"),
     (Kind.MEMORY, CRITICAL, r"Memory failure: (?P<c>0x[0-9a-f]+)"),
     (Kind.MEMORY, CRITICAL, r"[Hh]ardware memory (?:corruption|error)"),
+    (Kind.MEMORY, WARNING, r"\[Hardware Error\]: +DIMM location: (?P<c>(?!not present)\S.{0,80})"),
     (Kind.MCE, WARNING, r"\[Hardware Error\]: (?:event severity: corrected|.{0,20}Corrected error)"),
     (Kind.MCE, CRITICAL, r"\[Hardware Error\]: (?:event severity: (?:recoverable|fatal)|.{0,20}(?:Uncorrected|Deferred|Fatal))"),
     # The status that the bank held (Intel SDM 3B, 17.3.2.2): its bit 61 says that the error was not corrected.

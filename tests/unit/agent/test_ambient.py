@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from tests.unit.domain import healthy
 from vetting.agent.ambient import counters, snapshot
+from vetting.domain import dimmnames
 from vetting.domain.ambient import judge_counters, rule_of
+from vetting.domain.inventory import FoundDimm
 from vetting.domain.outcome import Verdict
 from vetting.identity import identity
 
@@ -128,3 +132,33 @@ def test_memory_modules_are_counted_by_the_firmwares_table_where_edac_is_silent(
         write(machine, f"sys/firmware/dmi/entries/17-{number}/raw", bytes(12) + size + bytes(20))
     assert snapshot(machine)["memory", "dimms"] == 2
     assert ("memory", "dimms") not in snapshot(machine / "nowhere")
+
+
+def test_a_growing_counter_is_told_as_the_module_to_order(machine: Path) -> None:
+    """The label that EDAC has from the board, joined with what Inventory read of the slots."""
+    label = "sys/devices/system/edac/mc/mc0/dimm0/dimm_label"
+    fitted = tuple(
+        FoundDimm(locator=f"A{n}", size_bytes=2**34, serial=f"18ABE4A{n}", part_number="M393A2G40DB0-CPB")
+        for n in (1, 2)
+    )
+    inventory = replace(healthy.INVENTORY, dimms=fitted)
+    for said, component, words in (
+        ("DIMM_A1", "dimm:A1", "DIMM A1 (serial 18ABE4A1, part M393A2G40DB0-CPB): corrected memory errors (EDAC)"),
+        (
+            "CPU_SrcID#0_MC#0_Chan#0_DIMM#0",
+            "dimm:CPU_SrcID#0_MC#0_Chan#0_DIMM#0",
+            "dimm:CPU_SrcID#0_MC#0_Chan#0_DIMM#0: corrected",
+        ),
+    ):
+        before = snapshot(server(machine))
+        write(machine, label, f"{said}\n")
+        write(machine, "sys/devices/system/edac/mc/mc0/dimm1/dimm_label", "DIMM_A2\n")
+        before = snapshot(machine)
+        write(machine, "sys/devices/system/edac/mc/mc0/dimm0/dimm_ce_count", "25\n")
+        moved = counters(before, snapshot(machine))
+        slots = dimmnames.parts((one.component for one in moved), inventory)
+        named = [replace(one, component=slots[one.component]) for one in moved]
+        judged = judge_counters(named, inventory=inventory)
+        assert judged.verdict is Verdict.FAIL
+        assert judged.reason.startswith(words)
+        assert {one.component for one in judged.findings if "EDAC" in one.text} == {component}

@@ -65,6 +65,7 @@ def _dimm(told: Dimm, ambiguous: bool) -> FoundDimm:
     locator = " ".join(filter(None, (told.bank if ambiguous else None, told.locator))) or "unnamed"
     return FoundDimm(
         locator=bounded(locator),
+        bank=bounded(told.bank or ""),
         size_bytes=told.size_bytes or 0,
         serial=bounded(told.serial or ""),
         part_number=bounded(told.part_number or ""),
