@@ -15,6 +15,7 @@ from tests.fakes.office import CHEAP, Office, office_in
 from vetting import wire
 from vetting.config import Config
 from vetting.domain.outcome import Outcome
+from vetting.domain.profiles import Profile
 from vetting.domain.states import RunState
 from vetting.orchestrator import keys, passwords
 from vetting.orchestrator.bus import Bus
@@ -117,27 +118,34 @@ class World:
         return [one for one in found if one.stage == stage]
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    config = replace(Config(), profiles={**Config().profiles, "sprint": honest.SPRINT})
-    store = Store.open(tmp_path / "vetting.db")
+def world_in(folder: Path, *profiles: Profile) -> World:
+    """An orchestrator over a folder of its own. Its store is the caller's to close."""
+    names = {profile.name: profile for profile in (honest.SPRINT, *profiles)}
+    config = replace(Config(), profiles={**Config().profiles, **names})
+    store = Store.open(folder / "vetting.db")
     clock, bus = FakeClock(), Bus()
     means = Means(
-        config=config, stages=STAGES, signer=keys.ensure_signing_key(tmp_path / "keys"), witnesses=Witnesses(clock)
+        config=config, stages=STAGES, signer=keys.ensure_signing_key(folder / "keys"), witnesses=Witnesses(clock)
     )
-    room = Room(tmp_path, quota_bytes=64 * honest.MIB)
-    reporting = Reporting(store=store, room=room, data_dir=tmp_path, clock=clock)
+    room = Room(folder, quota_bytes=64 * honest.MIB)
+    reporting = Reporting(store=store, room=room, data_dir=folder, clock=clock)
     iperf = IperfPool(ports=range(0), bind="127.0.0.1", clock=clock)
     progress = Progress(
         store=store, means=means, bus=bus, clock=clock, iperf=iperf, iperf_host="127.0.0.1", reporting=reporting
     )
-    yield World(
+    return World(
         store=store, clock=clock, bus=bus, progress=progress, means=means, config=config,
         room=room, reporting=reporting,
         intake=Intake(store=store, bus=bus, clock=clock, witnesses=means.witnesses, room=room),
         people=People(store=store, clock=clock, witnesses=means.witnesses, bus=bus), views=Views(store=store, clock=clock, reporting=reporting),
     )  # fmt: skip
-    store.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = world_in(tmp_path)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture
