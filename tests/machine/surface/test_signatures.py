@@ -13,7 +13,8 @@ from tests.machine.surface.loops import MIB, Bench, Scratch, tool
 
 pytestmark = pytest.mark.machine
 KIB = 1024
-SIZE = 160 * MIB  # what mkfs.btrfs asks for at least
+SIZE = 24 * MIB  # room for the header of LUKS
+LARGER = {"btrfs": 128 * MIB, "xfs": 160 * MIB, "GFS2, made": 64 * MIB}
 
 
 def poke(*places: tuple[int, bytes]) -> Callable[[Scratch], None]:
@@ -56,6 +57,32 @@ GUIDS = {
     "IBM GPFS": "37affc90-ef7d-4e96-91c3-2d7ae055b174",
     "ZFS": "6a898cc3-1dd2-11b2-99a6-080020736631",
 }
+
+
+def md_member(at: int) -> Callable[[Scratch], None]:
+    """A superblock of md as mdadm writes it (linux/raid/md_p.h), with its checksum; `at` counts from the end where it is negative."""
+
+    def make(disk: Scratch) -> None:
+        place = at % disk.size_bytes
+        head = struct.pack("<4I16s32sQIIQII", 0xA92B4EFC, 1, 0, 0, b"S" * 16, b"host:0", 0, 1, 0, 40960, 0, 2)
+        middle = struct.pack("<QQQQII16s8x", 2048, 40960, place // 512, 0, 0, 0, b"D" * 16)
+        body = bytearray(head.ljust(128, b"\0") + middle + bytes(64 - 40) + bytes(512))[: 256 + 2 * 2]
+        body[192:256] = struct.pack("<QQQII32x", 0, 1, 0, 0, 2)
+        words = struct.unpack(f"<{len(body) // 4}I", body)
+        total = sum(words)
+        body[216:220] = struct.pack("<I", ((total & 0xFFFFFFFF) + (total >> 32)) & 0xFFFFFFFF)
+        poke((place, bytes(body)))(disk)
+
+    return make
+
+
+def zfs_member(disk: Scratch) -> None:
+    """The uberblocks of all four labels, as a pool that was written to a few times has them."""
+    labels = (0, 256 * KIB, disk.size_bytes - 512 * KIB, disk.size_bytes - 256 * KIB)
+    block = struct.pack("<QQQQQ", 0xBAB10C, 5000, 7, 1, 1)
+    poke(*((label + 128 * KIB + number * KIB, block) for label in labels for number in range(32)))(disk)
+
+
 MD_1 = struct.pack("<II", 0xA92B4EFC, 1)
 
 MADE: dict[str, tuple[Callable[[Scratch], None], str]] = {
@@ -75,6 +102,10 @@ MADE: dict[str, tuple[Callable[[Scratch], None], str]] = {
     "md 1.0": (poke((-8 * KIB, MD_1)), "format 1.0"),
     "md 1.1": (poke((0, MD_1)), "format 1.1"),
     "md 1.2": (poke((4096, MD_1)), "format 1.2"),
+    "md 1.0, made": (md_member(-8 * KIB), "format 1.0"),
+    "md 1.1, made": (md_member(0), "format 1.1"),
+    "md 1.2, made": (md_member(4096), "format 1.2"),
+    "ZFS, four labels": (zfs_member, "zfs_member"),
     "ZFS, first label": (poke((128 * KIB, struct.pack("<Q", 0xBAB10C))), "zfs_member"),
     "ZFS, last label": (poke((-256 * KIB + 128 * KIB + 5 * KIB, struct.pack(">Q", 0xBAB10C))), "zfs_member"),
     "ZFS, configuration": (poke((-512 * KIB + 16 * KIB + 99, b"pool_guid")), "pool configuration"),
@@ -83,6 +114,7 @@ MADE: dict[str, tuple[Callable[[Scratch], None], str]] = {
     "VMFS": (poke((2 * MIB, b"\x5e\xf1\xab\x2f")), "VMFS"),
     "GPFS": (poke((1024, b"NSD descriptor for /dev/sdb created by GPFS")), "gpfs"),
     "GFS2": (poke((64 * KIB, b"\x01\x16\x19\x70")), "gfs2"),
+    "GFS2, made": (run("mkfs.gfs2", "-q", "-O", "-p", "lock_nolock", "-J", "8"), "gfs2"),
     "OCFS2": (poke((2 * 4 * KIB, b"OCFSV2")), "ocfs2"),
     "bcache": (poke((4096 + 24, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81"))), "bcache"),
     "DRBD": (poke((-4096 + 60, b"\x83\x74\x02\x6d")), "drbd"),
@@ -93,18 +125,53 @@ MADE: dict[str, tuple[Callable[[Scratch], None], str]] = {
 }
 
 
+def blkid(disk: Scratch) -> str:
+    return tool("blkid", "-p", "-o", "export", disk.device, check=False).stdout
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_data_of_somebody_else_halts_the_scan_and_stays(bench: Bench, name: str) -> None:
+    """With its own permit, with none, and where names were swapped after the permit for a blank twin was given."""
     make, told = MADE[name]
-    with bench.scratch(SIZE) as disk:
+    with bench.scratch(LARGER.get(name, SIZE)) as disk, bench.scratch(LARGER.get(name, SIZE)) as twin:
         make(disk)
-        before = disk.digest()
+        before = disk.digest(), twin.digest()
         said = bench.run("scan", disk.device, bench.permit(disk))
 
         assert said.code == 2 and said.lines == {"wipe probe"}, said
         assert said.report.unexpected_data
         assert any(told in hit for hit in said.report.hits), said.report.hits
-        assert disk.digest() == before
+        name_of_twin = bench.folder / "sda"  # in the boot before
+        name_of_twin.symlink_to(disk.device)
+        said = bench.run("scan", name_of_twin, bench.permit(twin))
+        assert said.code == 2 and said.lines == {"allowlist"}, said
+        said = bench.run("scan", disk.device, None)
+        assert said.code == 2 and said.lines == {"permit"}, said
+        assert (disk.digest(), twin.digest()) == before
+
+
+RESTORED = (
+    "ext4", "LVM of Ceph", "LUKS", "MBR", "md 1.0, made", "md 1.2, made", "ZFS, four labels", "Ceph BlueStore", "VMFS",
+    "GPT VMware VMFS", "GPT IBM GPFS", "GFS2", "GFS2, made", "OCFS2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESTORED)
+def test_what_a_person_let_go_is_gone_and_its_saved_ends_make_blkid_say_what_it_said(bench: Bench, name: str) -> None:
+    make, _ = MADE[name]
+    size = LARGER.get(name, SIZE)
+    with bench.scratch(size) as disk, bench.scratch(size) as twin:
+        make(disk)
+        before, other, content = blkid(disk), twin.digest(), disk.digest()
+        hits = bench.run("probe", disk.device, None).report.hits
+        scan = bench.run("scan", disk.device, bench.permit(disk, overrides=("wipe_probe",)))
+        assert scan.code == 0 and scan.report.clean, scan
+        assert disk.digest() != content and bench.run("probe", disk.device, None).report.found == "ours"
+        back = bench.run("restore-heads", disk.device, bench.permit(disk), "--heads", scan.report.heads)
+        assert back.code == 0, back
+        assert blkid(disk) == before
+        assert bench.run("probe", disk.device, None).report.hits == hits
+        assert twin.digest() == other
 
 
 def test_the_two_copies_of_a_gpt_are_each_found(bench: Bench, scratch: Scratch) -> None:
