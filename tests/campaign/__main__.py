@@ -136,7 +136,7 @@ def in_order(rows: Chosen, done: Sequence[Result]) -> list[Result]:
     every += [(one.name, one.title, one.row, "tests") for one in rows.proofs]
     return [
         known.get(f"{name} {profile}")
-        or Result(name=name, row=row, title=title, came=Came.NOT_TRIED, words="this campaign did not come to it")
+        or Result(name=name, row=row, title=title, came=Came.NOT_REACHED, words="this campaign did not come to it")
         for name, title, row, profile in every
     ]
 

@@ -141,7 +141,7 @@ def versions(reports: Iterable[dict[str, Any]], wanted: Sequence[str]) -> dict[s
     for report in reports:
         image = report.get("image") or {}
         if image.get("kernel"):
-            found["Linux"] = image["kernel"]
+            found |= {"Linux": image["kernel"], "live image": image.get("version", "")}
         packages = {fact["label"]: fact["value"] for fact in image.get("packages", ())}
         found |= {name: packages[name] for name in wanted if name in packages}
     return found

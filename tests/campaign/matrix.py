@@ -12,6 +12,7 @@ from tests.campaign.listed import LISTED
 from tests.campaign.result import Came, Result
 
 LONGEST = 220
+IDLE = (Came.NOT_TRIED, Came.NOT_REACHED)
 OPENING = """# The fault campaign
 
 `./build.sh campaign` puts every fault below into a virtual host, from power-on on, and lets a real orchestrator vet it with the real live
@@ -28,7 +29,7 @@ stage; for `tests` they are what the tests took.
 
 def page(results: Sequence[Result], versions: Mapping[str, str]) -> str:
     faults = [one for one in results if one.row]
-    tried = [one for one in faults if one.came is not Came.NOT_TRIED]
+    tried = [one for one in faults if one.came not in IDLE]
     controls = [one for one in results if not one.row]
     parts = [
         OPENING, summary(results), "## Faults\n", table(tried), missed(faults), "## Healthy hosts\n", healthy(controls), "## Not tried\n",
@@ -48,8 +49,11 @@ def summary(results: Iterable[Result]) -> str:
         f"{count(Came.HEALTHY) + count(Came.FALSE_ALARM)} healthy hosts, {count(Came.FALSE_ALARM)} false alarms.**"
     )
     said = f"{caught}; {healthy} Not tried: {count(Came.NOT_TRIED)}."
-    spoiled = count(Came.SPOILED)
-    return said + (f" Nothing is known of {spoiled} rows that the rack itself spoiled.\n" if spoiled else "\n")
+    if late := count(Came.NOT_REACHED):
+        said += f" Not reached before this campaign ended: {late} rows."
+    if spoiled := count(Came.SPOILED):
+        said += f" Nothing is known of {spoiled} rows that the rack itself spoiled."
+    return said + "\n"
 
 
 def table(results: Iterable[Result]) -> str:
@@ -73,13 +77,19 @@ def missed(results: Iterable[Result]) -> str:
 def healthy(controls: Iterable[Result]) -> str:
     lines = ["| healthy host | false alarms | minutes |", "| --- | --- | --- |"]
     for one in controls:
-        alarms = "none" if one.came is Came.HEALTHY else f"**{one.came}**: {cell('; '.join(one.instead) or one.words)}"
+        alarms = (
+            "none"
+            if one.came is Came.HEALTHY
+            else str(one.came)
+            if one.came in IDLE
+            else f"**{one.came}**: {cell('; '.join(one.instead) or one.words)}"
+        )
         lines.append(f"| {cell(one.title)} | {alarms} | {one.wall_s / 60:.1f} |")
     return "\n".join(lines) + "\n"
 
 
 def not_tried(results: Iterable[Result]) -> str:
-    rows = [f"- {one.title}: {one.words}" for one in results if one.came is Came.NOT_TRIED]
+    rows = [f"- {one.title}: {one.words}" for one in results if one.came in IDLE]
     return "\n".join(rows or ["Nothing: every listed fault was put in."]) + "\n"
 
 

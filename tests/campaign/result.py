@@ -14,6 +14,7 @@ class Came(StrEnum):
     MISSED = "missed"
     SPOILED = "spoiled"  # the fault did not get in, or the rack was in trouble: nothing is known
     NOT_TRIED = "not tried"
+    NOT_REACHED = "not reached"  # the campaign ended before
     HEALTHY = "healthy"  # a control, as it should be
     FALSE_ALARM = "false alarm"
 
