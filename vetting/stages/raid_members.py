@@ -15,7 +15,7 @@ from vetting.parsers.errors import bounded
 from vetting.stages.base import Deps
 from vetting.stages.examination import Examination, Examined
 from vetting.stages.probes.asking import Unread
-from vetting.stages.probes.drives import Drive, Found, comparable, introduced
+from vetting.stages.probes.drives import Drive, Found, introduced
 from vetting.stages.probes.raid import RaidController
 
 
@@ -42,8 +42,8 @@ class Members:
         members = [drive for drive in self.found.seen if drive.controller == controller.pci]
         answers = await introduced(self.deps, members)
         named = [each for each in answers if isinstance(each, Drive) and each.told and each.told.serial]
-        expected = {comparable(disk.serial) for disk in self.deps.job.expected_disks}
-        rest = [each for each in named if not each.serials & expected]
+        examined = {(each.path, each.device_type) for each in self.found.by_serial.values() if each}
+        rest = [each for each in named if (each.path, each.device_type) not in examined]
         done = list(await asyncio.gather(*(self._member(each) for each in rest)))
         cell = self._judged(controller, named, answers)
         failed = [each.cell for each in done if not each.cell.verdict.passed]

@@ -105,6 +105,13 @@ async def test_members_that_the_spec_names_are_examined_once() -> None:
     assert sorted(cell.component for cell in outcome.cells) == ["disk:M0", "disk:M1", "raid:0000:18:00.0"]
 
 
+async def test_a_member_that_bears_its_volume_s_serial_is_examined_all_the_same() -> None:
+    """As QEMU's megasas shows them."""
+    failing = member("-d megaraid,0 /dev/bus/0", "00a1b2c3d4", passed=False, exit_status=8)
+    outcome = await vet(MEGARAID, scan(("/dev/bus/0", "megaraid,0")), lsblk(SDA), *failing)
+    assert outcome.verdict is Verdict.FAIL
+
+
 async def test_a_smart_array_s_members_are_asked_for_by_number_until_there_is_none() -> None:
     files = controller(
         "smartpqi",

@@ -308,6 +308,30 @@ async def test_a_sas_drive_with_an_empty_log_is_waited_for(result: int, verdict:
     assert (await cell_of(*tools)).verdict is verdict
 
 
+async def test_a_sas_drive_that_keeps_no_log_of_self_tests_passes_with_words_that_say_so() -> None:
+    """As the kernel's scsi_debug was seen to answer: it takes the test, and nothing ever tells of it."""
+    says_so = Says("smartctl -l /dev/sda", stdout="Device does not support Self Test logging\n")
+    tools = [scan(), lsblk(block("sda", "K1", "sas")), says(READ, scsi("K1")), says(LOOK, scsi("K1"), times=1), says_so]
+    deps = deps_of(*tools, BEGUN)
+    outcome = await vet(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert "keeps no log of self-tests" in outcome.cells[0].reason
+    assert not [argv for argv in deps.argvs("smartctl") if "-t" in argv]
+
+
+async def test_a_sas_drive_that_predicts_its_failure_fails_in_its_own_words() -> None:
+    """smart_status as recorded of scsi_debug with MRIE=6 and TEST=1."""
+    status = {
+        "passed": False,
+        "scsi": {"asc": 93, "ascq": 255, "ie_string": "Failure prediction threshold exceeded (false)"},
+    }
+    said = {**json.loads(scsi("K1")), "smart_status": status}
+    said["smartctl"]["exit_status"] = 8
+    cell = await cell_of(scan(), lsblk(block("sda", "K1", "sas")), says(READ, json.dumps(said)))
+    assert cell.verdict is Verdict.FAIL
+    assert "Failure prediction threshold exceeded" in cell.reason
+
+
 async def test_drives_behind_a_raid_controller_are_found_by_scan_and_asked_through_it() -> None:
     kinds = {"K2": "megaraid,0", "K3": "megaraid,1"}
     tools = [scan(("/dev/sda", "scsi"), ("/dev/bus/0", "megaraid,0"), ("/dev/bus/0", "megaraid,1"))]

@@ -31,6 +31,7 @@ LATE = (
 BLIND_LOOKS = 3  # looks in a row that may fail while the drive is busy with itself
 LOOKS = 60  # at most about this many looks at one test, however long it is
 ALL_LOOKS = 240  # and at those of all drives together: each look is kept as evidence, of which there may be 500 pieces
+NO_LOG = "does not support Self Test logging"  # smartctl of a SCSI device
 UNSUPPORTED = re.compile(
     r"self-?\s?tests?\b[^.\n]{0,40}\bnot supported|does not support (?:extended |short )?self-?\s?test"
     r"|unsupported (?:operation|field)|invalid command opcode|INVALID_OPCODE",
@@ -70,6 +71,9 @@ class Way(Shape):
 
     async def abort(self) -> None: ...
 
+    async def keeps_log(self) -> bool:
+        """Asked of a drive that showed none: False where it says that it never will, so that no test of it leaves a trace."""
+
     async def look(self) -> Look:
         """Raises Unread."""
 
@@ -91,6 +95,11 @@ class BySmartctl:
 
     async def abort(self) -> None:
         await self.deps.run(self.drive.smartctl("-X"), limit_s=SMARTCTL_LIMIT_S)
+
+    async def keeps_log(self) -> bool:
+        # Without --json: an empty log and none at all look the same in it.
+        ended = await self.deps.run(self.drive.smartctl("-l", "selftest"), limit_s=SMARTCTL_LIMIT_S)
+        return NO_LOG not in ended.text
 
     async def look(self) -> Look:
         argv = self.drive.smartctl("--json", "-i", "-c", "-l", "selftest")
@@ -127,6 +136,9 @@ class ByNvmeCli:
     async def abort(self) -> None:
         argv = ["nvme", "device-self-test", self.controller, "-n", "0xffffffff", "-s", "0xf"]
         await self.deps.run(argv, limit_s=SMARTCTL_LIMIT_S)
+
+    async def keeps_log(self) -> bool:
+        return True
 
     async def look(self) -> Look:
         argv = ["nvme", "self-test-log", self.controller, "-o", "json"]
@@ -168,6 +180,8 @@ async def self_test(
         if before.running:  # of an attempt before this one, or of somebody else: it is not ours to wait for
             await way.abort()
             before = await way.look()
+        if before.log is None and report.protocol is Protocol.SCSI and not await way.keeps_log():
+            return Ended(End.UNSUPPORTED, "the drive keeps no log of self-tests, so none can be shown to have passed")
         refused = await way.start(kind)
     except Unread as why:
         return Ended(End.NOT_DONE, f"the {kind} self-test could not be started: {why}")
