@@ -145,6 +145,17 @@ async def test_a_supply_rail_that_sags_under_load_fails() -> None:
     assert "volt.nct6779.12v fell from 12.096 V to 11.300 V under load, 6.6 %, limit 5 %" in outcome.reason
 
 
+async def test_one_reading_of_several_that_makes_no_sense_accuses_nobody_and_two_do() -> None:
+    def once(now_s: float) -> str:
+        return "0\n" if 1004.9 < now_s < 1005.1 else "12096\n"
+
+    def twice(now_s: float) -> str:
+        return "0\n" if 1004.4 < now_s < 1005.1 else "12096\n"
+
+    assert (await vet(world(burst(), hwmon(in1=("+12V", once))))).verdict is Verdict.PASS
+    assert (await vet(world(burst(), hwmon(in1=("+12V", twice))))).verdict is Verdict.FAIL
+
+
 @pytest.mark.parametrize("label", ["Vcore", "in3", "CPU 1.8V", "VBAT", "DIMM AB", "1.5V", "VTT 12V ref"])
 async def test_voltages_that_move_by_design_accuse_nobody(label: str) -> None:
     outcome = await vet(world(burst(), hwmon(in1=(label, under_load("1800\n", "900\n")))))
