@@ -132,6 +132,12 @@ def test_the_page_tells_catches_misses_alarms_and_what_was_not_tried() -> None:
     assert "- A GPU: there is none here" in said and "- QEMU 7.2" in said
 
 
+def test_the_page_and_the_json_carry_no_day_and_no_hour() -> None:
+    dated = CAUGHT.but(words="memory: the BMC recorded: 01/02/30 | 13:14:15 UTC | Memory #0x53 | Uncorrectable ECC")
+    for said in (matrix.page((dated,), {}), matrix.data((dated,), {}).decode()):
+        assert "13:14:15" not in said and "the BMC recorded: Memory #0x53" in said
+
+
 def test_the_last_word_on_a_row_counts(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     for came in (Came.SPOILED, Came.CAUGHT):
