@@ -175,7 +175,10 @@ class Machine:
                 link = (_work("sent", 9390, 10_000, "Mb/s"), _work("received", 9410, 10_000, "Mb/s"))
                 return {
                     "cells": (_cell(f"nic:{self.macs[0]}", *link),),
-                    "tools": (tool("iperf3", "-c", "192.0.2.1", version="3.18"),),
+                    "tools": (
+                        tool("iperf3", "-c", "192.0.2.1", version="3.18"),
+                        tool("iperf3", "-c", "192.0.2.1", "-b", "150M", version="3.18"),
+                    ),
                 }
             case "Burn":
                 seconds, gigabytes = _work("seconds under load", length, length, "s"), _work("bytes", GIB, GIB, "bytes")
