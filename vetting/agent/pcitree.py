@@ -20,7 +20,7 @@ SLOT_AT = struct.Struct("<HBB")  # SMBIOS 3.7, 7.10: segment, bus, device and fu
 @dataclass(slots=True)
 class PciTree:
     root: Path
-    _designations: dict[str, str] | None = None
+    _slots: dict[str, str] | None = None
     _known: dict[str, tuple[str, str]] = field(default_factory=dict)  # address -> (words, place)
 
     def addresses(self) -> list[str]:
@@ -87,24 +87,21 @@ class PciTree:
     def _slot(self, address: str) -> str:
         if label := self.text(address, "label"):
             return label
-        if told := self._by_tables().get(address.rpartition(".")[0]):
-            return told
-        for slot in sorted((self.root / SLOTS).glob("*")):
-            if _text(slot / "address") == address.rpartition(".")[0]:
-                return f"slot {slot.name}"
-        return ""
+        return self._by_tables().get(address.rpartition(".")[0], "")
 
     def _by_tables(self) -> dict[str, str]:
-        """Domain, bus and device -> what is printed beside the slot, from the firmware's table of slots."""
-        if self._designations is None:
-            self._designations = {}
+        """Domain, bus and device -> what is printed beside the slot, from the firmware's table of slots; else its number for hot-plug."""
+        if self._slots is None:
+            self._slots = {}
             for path in sorted((self.root / TABLES).glob("9-*/raw")):
                 try:
                     address, name = _designation(path.read_bytes())
                 except (OSError, ValueError, struct.error):
                     continue
-                self._designations.setdefault(address, name)
-        return self._designations
+                self._slots.setdefault(address, name)
+            for slot in sorted((self.root / SLOTS).glob("*")):
+                self._slots.setdefault(_text(slot / "address"), f"slot {slot.name}")
+        return self._slots
 
     def _by_ids(self, vendor: str, device: str) -> str:
         path = next((self.root / name for name in NAMES if (self.root / name).is_file()), None)

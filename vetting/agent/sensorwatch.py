@@ -54,11 +54,14 @@ class SensorWatch:
     def judged(self, outcome: Outcome, severities: Mapping[str, str]) -> Outcome:
         """The outcome with what the sensors said, and the power supplies counted."""
         was, now = supplies(self.before), supplies(self.after)
-        counted = (Counter(component="host", name="psus", before=was, after=now),) if (was, now) != (None, None) else ()
+        heard = Counter(component="host", name="bmc_sensors", before=_heard(self.before), after=_heard(self.after))
+        supplied = (
+            (Counter(component="host", name="psus", before=was, after=now),) if (was, now) != (None, None) else ()
+        )
         return replace(
             outcome,
             findings=(*outcome.findings, *alarms(self.readings, severities)),
-            counters=(*outcome.counters, *counted),
+            counters=(*outcome.counters, heard, *supplied),
         )
 
     async def _look(self) -> Readings | None:
@@ -86,6 +89,11 @@ class SensorWatch:
             except ParseError:
                 continue
         return None
+
+
+def _heard(readings: Readings | None) -> float | None:
+    """How many sensors the BMC has; None where it does not answer, which is unknown and never fine."""
+    return None if readings is None else float(len(readings))
 
 
 def _odd(reading: ipmitool.SensorReading) -> bool:

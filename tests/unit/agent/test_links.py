@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.orchestrator import over
 from tests.fakes.pci_bus import BRIDGE, CONSOLE, GPU, NIC, NVME, PciBus, server
 from tests.fakes.scripted_deps import job
+from tests.unit.agent.conftest import Bench, TinyStage, stages
 from vetting.agent.ambient import counters
 from vetting.agent.around import Around
 from vetting.agent.links import LOADED, LinkWatch
@@ -15,7 +17,7 @@ from vetting.agent.pcitree import PciTree
 from vetting.clock import SystemClock
 from vetting.domain.hostspec import Identity
 from vetting.domain.inventory import FoundCpu, FoundGpu, FoundNic, Inventory
-from vetting.domain.outcome import Finding, Outcome, Severity
+from vetting.domain.outcome import Finding, Outcome, Severity, Verdict
 
 FOUND = Inventory(
     identity=Identity(), kernel="6.12", cpu=FoundCpu(model="", sockets=1, cores=2, threads=2), memory_bytes=1,
@@ -170,13 +172,16 @@ async def test_stages_that_load_none_of_these_parts_are_left_alone(tmp_path: Pat
 
 def test_slots_are_named_by_firmware_by_hot_plug_or_by_nobody(tmp_path: Path) -> None:
     bus = server(tmp_path)
-    tree = PciTree(tmp_path)
-    assert tree.place("0000:3b:00.0") == "0000:3b:00.0, PCIe Slot 3"
-    assert tree.place("0000:5e:00.0") == "0000:5e:00.0"
+
+    def place(address: str) -> str:
+        return PciTree(tmp_path).place(address)
+
+    assert place("0000:3b:00.0") == "0000:3b:00.0, PCIe Slot 3"
+    assert place("0000:5e:00.0") == "0000:5e:00.0"
     bus.write("sys/bus/pci/slots/7/address", "0000:5e:00")
-    assert tree.place("0000:5e:00.0") == "0000:5e:00.0, slot 7"
+    assert place("0000:5e:00.0") == "0000:5e:00.0, slot 7"
     bus.write("sys/bus/pci/devices/0000:5e:00.0/label", "Integrated NIC 1")
-    assert tree.place("0000:5e:00.0") == "0000:5e:00.0, Integrated NIC 1"
+    assert place("0000:5e:00.0") == "0000:5e:00.0, Integrated NIC 1"
 
 
 def test_a_device_without_a_name_of_its_own_is_called_what_its_ids_stand_for(tmp_path: Path) -> None:
@@ -215,3 +220,20 @@ async def test_errors_of_a_pcie_device_are_told_with_what_it_is_and_where(tmp_pa
     moved, still = around.named(counters(before, after))
     assert moved.component == "pci:0000:3b:00.0 nvme0 SAMSUNG MZQL23T8HCLS-00A07 S64HNE0T (0000:3b:00.0, PCIe Slot 3)"
     assert still.component == "pci:0000:5e:00.0"
+
+
+@pytest.mark.parametrize(
+    ("stage", "verdict"), [("Burn", Verdict.FAIL), ("Storage", Verdict.FAIL), ("CPUStress", Verdict.PASS)]
+)
+async def test_a_narrow_link_turns_the_pass_of_a_stage_that_loads_it_into_a_fail(
+    bench: Bench, stage: str, verdict: Verdict
+) -> None:
+    server(bench.root).now("0000:3b:00.0", "x2 g4")
+    heard = bench.orchestrator
+    heard.answers = {(stage, 1): over()}
+    heard.claims_again(current_stage=stage)
+    async with bench.running(stages(TinyStage(stage))):
+        await heard.until(lambda: heard.results)
+    outcome = heard.results[0].outcome
+    assert outcome.verdict is verdict, outcome.reason
+    assert ("2 of 4 lanes" in outcome.reason) is (verdict is Verdict.FAIL)
