@@ -193,8 +193,7 @@ def _of_part(far: Sequence[Deviation]) -> str:
 def _of_series(ones: Sequence[Deviation]) -> str:
     """`fio IOPS 2100 /s: 58 % below 5010 /s, the median of 3 like it in this host; 57 % below …`"""
     row = ones[0].measured
-    name = f"{row.yardstick.name} ({row.variant.replace('_', ' ')})" if row.variant else row.yardstick.name
-    return f"{name} {figure(row.value, row.unit)}: {', and '.join(_against(one) for one in ones)}"
+    return f"{row.name} {figure(row.value, row.unit)}: {', and '.join(_against(one) for one in ones)}"
 
 
 def _against(one: Deviation) -> str:

@@ -91,8 +91,7 @@ def _proposal(
         value=_with_room(yardstick, worst, margin=margin, virtual=bool(inventory.virtual)),
     )  # fmt: skip
     kind = component.partition(":")[0]
-    variant = "" if kind == "cpu" and ":" in component else first.variant.replace("_", " ")
-    name = f"{yardstick.name} ({variant})" if variant else yardstick.name
+    name = yardstick.name if component == "cpu:*" else first.name
     own = likeness("host", inventory) if kind in ("cpu", "psu") else ""
     return Proposal(name=name, is_floor=is_floor, limit=limit, worst=worst, parts=len(alike), own=own)
 

@@ -114,6 +114,7 @@ YARDSTICKS: tuple[Yardstick, ...] = (
     ),
 )  # fmt: skip
 _PATTERNS = tuple((one, re.compile(one.series)) for one in YARDSTICKS)
+_CYCLE = re.compile(r"^(write|verify)\.(\d+)$")
 NAMED = {one.name: one for one in YARDSTICKS}
 
 
@@ -134,6 +135,12 @@ class Measured:
     def key(self) -> str:
         """What two measurements must have in common to be held against each other."""
         return "|".join((self.yardstick.name, self.variant, self.like, self.tool))
+
+    @property
+    def name(self) -> str:
+        """`surface throughput (write, cycle 1)`"""
+        words = _CYCLE.sub(r"\1, cycle \2", self.variant).replace("_", " ")
+        return f"{self.yardstick.name} ({words})" if words else self.yardstick.name
 
 
 def measured(
