@@ -88,6 +88,7 @@ class ScriptedOrchestrator:
     sensors: list[wire.SensorBatch] = field(default_factory=list)
     logs: list[wire.LogBatch] = field(default_factory=list)
     artifacts: dict[tuple[str, int, str], bytes] = field(default_factory=dict)
+    checkpoints: list[wire.Checkpoint] = field(default_factory=list)
     order: list[str] = field(default_factory=list)  # last part of each path that was called
 
     def __post_init__(self) -> None:
@@ -197,6 +198,13 @@ class ScriptedOrchestrator:
         batch = await self._read(request, wire.LogBatch)
         self.logs.append(batch)
         return wire.LogReply(stored=len(batch.lines))
+
+    async def _checkpoint(self, request: web.Request, bearer: str) -> wire.CheckpointKept | wire.CheckpointGiven:
+        if request.method == "GET":
+            return wire.CheckpointGiven()
+        message = wire.decode(await request.read(), wire.Checkpoint, strict=True)
+        self.checkpoints.append(message)
+        return wire.CheckpointKept(seq=message.seq)
 
     async def _hold(self, request: web.Request, bearer: str) -> wire.HoldReply:
         self.holds.append(await self._read(request, wire.Hold))
