@@ -26,7 +26,7 @@ def odd_dimms(found: Inventory) -> tuple[Finding, ...]:
 def _odd(fitted: Sequence[FoundDimm]) -> Iterator[Finding]:
     sizes = [f"{dimm.size_bytes / GIB:g} GiB" for dimm in fitted]
     speeds = [f"{dimm.speed_mt_s} MT/s" if dimm.speed_mt_s > 0 else "" for dimm in fitted]
-    for what, told in (("holds", sizes), ("is made for", speeds)):
+    for what, told in (("holds", sizes), ("runs at", speeds)):
         common, times = Counter(told).most_common(1)[0]
         if times != len(fitted) - 1 or not common:
             continue
@@ -42,4 +42,4 @@ def _odd(fitted: Sequence[FoundDimm]) -> Iterator[Finding]:
 
 
 def _plural(what: str) -> str:
-    return {"holds": "hold", "is made for": "are made for"}[what]
+    return {"holds": "hold", "runs at": "run at"}[what]
