@@ -134,7 +134,8 @@ async def _nvme(deps: Deps, taken: Snapshot) -> None:
 
 
 async def _disk(deps: Deps, taken: Snapshot) -> None:
-    """SATA and SAS drives; NVMe ones have rows of their own, and what a hypervisor makes up runs no firmware."""
+    """SATA and SAS drives, members of RAID volumes included; NVMe ones have rows of their own, and neither volumes nor what a
+    hypervisor makes up run any firmware."""
     try:
         seen = await drives(deps)
     except ToolMissing as why:
@@ -157,7 +158,7 @@ async def _disk(deps: Deps, taken: Snapshot) -> None:
 
 
 def _has_firmware(drive: Drive) -> bool:
-    return not drive.virtual and drive.transport not in ("nvme", "mmc", "usb")
+    return not drive.virtual and not drive.volume and drive.transport not in ("nvme", "mmc", "usb")
 
 
 async def _hba(deps: Deps, taken: Snapshot) -> None:

@@ -20,7 +20,7 @@ from vetting.stages.probes.raid import RaidController
 
 
 def is_volume(drive: Drive | None, volumes: Collection[str]) -> bool:
-    return bool(drive and drive.block and drive.block.kname in volumes)
+    return bool(drive and drive.volume and drive.block and drive.block.kname in volumes)
 
 
 @dataclass(slots=True)

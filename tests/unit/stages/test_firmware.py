@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import metal
-from tests.fakes.drive_world import document, says
+from tests.fakes.drive_world import ata, block, document, lsblk, says, scan
 from tests.fakes.metal import ASPEED, HBA, NVIDIA, files, pci
 from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
 from tests.fakes.stage_world import tool_text
@@ -105,6 +105,27 @@ async def test_a_disk_that_smartctl_cannot_open_is_an_error() -> None:
     line = says("smartctl -i /dev/sda", document(2, device={"name": "/dev/sda"}))
     outcome = await take([line, *metal.tools(TABLES)])
     assert "smartctl -i tells nothing of sda" in outcome.reason
+
+
+async def test_the_members_of_a_raid_volume_have_rows_and_the_volume_itself_runs_no_firmware() -> None:
+    perc = f"/sys/bus/pci/devices/{HBA[0]}/host0"
+    volume = {f"{perc}/target0:2:0/0:2:0:0/{name}": text for name, text in
+              {"type": "0", "vendor": "DELL", "model": "PERC H730", "block/sda/size": "1"}.items()}  # fmt: skip
+    there = {
+        **files(),
+        **volume,
+        f"{perc}/scsi_host/host0/proc_name": "megaraid_sas",
+        f"/sys/bus/pci/devices/{HBA[0]}/class": "0x010400",
+    }
+    tools = [
+        scan(("/dev/bus/0", "megaraid,3")),
+        lsblk(block("sda", "00a1b2c3d4", None, vendor="DELL", model="PERC H730")),
+        says("smartctl -i -d megaraid,3 /dev/bus/0", ata("M3")),
+        *metal.tools(TABLES, "lsblk", "smartctl"),
+    ]
+    outcome = await take(tools, there)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert [name for name in rows(outcome) if name[0] == "disk"] == [("disk", "M3")]
 
 
 async def test_a_bmc_that_the_tables_name_and_the_kernel_does_not_show_is_an_error() -> None:

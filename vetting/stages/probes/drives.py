@@ -49,6 +49,7 @@ class Drive:
     block: BlockDevice | None = None
     told: SmartReport | None = None  # what `smartctl -i -H` said, where it was asked and answered
     controller: str = ""  # PCI address of the RAID controller of whose volumes it is a member
+    volume: bool = False  # no drive at all, but what a RAID controller makes of several
 
     @property
     def name(self) -> str:
@@ -141,7 +142,9 @@ async def drives(deps: Deps) -> list[Drive]:
     ]
     for one in known:
         hidden += await _behind(deps, one)
-    return [Drive(path=each.path, block=each) for each in await block_disks(deps)] + hidden
+    volumes = {name for one in known for name in one.volumes}
+    shown = [Drive(path=each.path, block=each, volume=each.kname in volumes) for each in await block_disks(deps)]
+    return shown + hidden
 
 
 async def _behind(deps: Deps, controller: RaidController) -> list[Drive]:
