@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).parent / "in_guest"
 POKE = "/usr/local/lib/poke.py"
+EAT = "/usr/local/lib/eat.py"
 AER = "/usr/local/lib/aer.py"
 
 
@@ -30,3 +31,9 @@ async def monitor(bench: Bench, words: str) -> str:
 def block_device(serial: str) -> str:
     """Words for bash: the name of the disk with this serial is in $disk."""
     return f'disk=$(lsblk -dno NAME,SERIAL | awk \'$2 == "{serial}" {{ print $1 }}\'); test -n "$disk"; '
+
+
+def under_way(serial: str, *, mib: int = 16) -> str:
+    """Words for bash: waits until so much was written to the disk; its name is in $disk."""
+    counted = "awk '{ print $7 }' /sys/block/$disk/stat"
+    return f"{block_device(serial)} until [ $({counted}) -gt {mib * 2048} ]; do sleep 0.1; done; "

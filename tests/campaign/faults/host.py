@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.campaign.deeds import under_way
 from tests.campaign.fault import Caught, Deed, Fault
 from tests.lab.hardware import MIB, PRODUCT, Bus, Disk, Hardware
 from vetting.domain.hostspec import ExpectedDisk, ExpectedSpec, FirmwarePin
@@ -32,6 +33,11 @@ def host(name: str, *, more: tuple[str, ...] = ()) -> Hardware:
 
 
 async def reset(bench: Bench) -> None:
+    await bench.host.reset()
+
+
+async def reset_while_writing(bench: Bench) -> None:
+    await bench.guest(under_way("D-reset-writing"), limit_s=240)
     await bench.host.reset()
 
 
@@ -98,7 +104,7 @@ FAULTS = (
     Fault(
         name="reset-writing", row="host-reset", title="The host is reset while its disks are written",
         hardware=Hardware(name="reset-writing", disks=(Disk(serial="D-reset-writing", size_bytes=256 * MIB),)),
-        at="Storage", delay_s=8, inject=reset,
+        at="Storage", inject=reset_while_writing,
         expect=Caught(stage="Storage", component="", words="rebooted unexpectedly during Storage"),
     ),
     Fault(

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-PATIENCE_S = 150
+PATIENCE_S = 400
 PAGE = 4096
 ENOUGH_PAGES = 500
 ATTACH, DETACH, SETREGSET, GETREGSET = 16, 17, 0x4205, 0x4204
