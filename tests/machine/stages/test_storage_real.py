@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -25,6 +26,7 @@ from vetting.domain.profiles import MIB, TASTE, StorageKnobs, SurfaceMode
 from vetting.stages.disk_paths import Device
 from vetting.stages.fio_load import rounds
 from vetting.stages.storage import Storage
+from vetting.surface.pattern import BLOCK_BYTES, Pattern
 
 pytestmark = pytest.mark.machine
 
@@ -164,3 +166,41 @@ async def test_no_stand_in_for_a_probe_lets_anything_be_written(
     outcome = await Storage().run(deps_for(disk, path=stand_in(tmp_path, tool, kind), limit_s=10))
     assert outcome.verdict is Verdict.ERROR
     assert checksum(disk) == before
+
+
+async def test_a_power_cut_in_the_middle_goes_on_where_the_disk_had_flushed(disk: ScratchDisk, tmp_path: Path) -> None:
+    """The whole stage, twice: what the first boot carried away is all that the second one has."""
+    first = deps_for(disk)
+    outcome = await Storage().run(first)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    component = f"disk:{disk.expected.serial}"
+    kept = first.checkpoints[component]
+    digest, _, text = kept.text.partition("\n")
+    body = json.loads(text)
+    assert digest == hashlib.sha256(text.removesuffix("\n").encode()).hexdigest()
+    assert body["standing"]["phase_index"] == 2 and kept.heads_sha256 in {
+        hashlib.sha256(data).hexdigest() for data in first.uploads.values()
+    }
+    # As it stood at 75 % of the verifying, whose last quarter was never compared.
+    standing = body["standing"]
+    standing["phase_index"] = 1
+    standing["tallies"][1] |= {"mark": 48, "ok_bytes": 48 * MIB, "bucket_bytes": [MIB] * 48 + [0] * 16}
+    text = json.dumps(body, sort_keys=True)
+    left = replace(kept, text=f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}\n")
+    folder = tmp_path / "second boot"
+    folder.mkdir()
+    second = PlainDeps(replace(first.job, permit=disk.permit), folder)
+    second.checkpoints[component] = left
+    with disk.file.open("r+b") as file:  # fio has written since: as it was after the surface test
+        pattern = Pattern(bytes.fromhex(body["salt"]))
+        for at in range(0, 64 * MIB, MIB):
+            file.write(pattern.expected(at // BLOCK_BYTES, MIB))
+        file.seek(60 * MIB + 5)
+        byte = file.read(1)
+        file.seek(60 * MIB + 5)
+        file.write(bytes([byte[0] ^ 4]))
+    outcome = await Storage().run(second)
+    assert outcome.verdict is Verdict.FAIL and "1 bits differ" in outcome.reason, outcome.reason
+    (told,) = [one.text for one in outcome.findings if "resumed" in one.text]
+    assert "resumed once: at 88 % (verify, cycle 1, byte 50331648) after the host had booted again" in told
+    assert second.uploads == {}
