@@ -175,6 +175,8 @@ async def _know_drives(deps: Deps, disks: Sequence[_Disk]) -> None:
 
 async def _health(deps: Deps, disk: _Disk, when: str) -> SmartReport | None:
     assert disk.drive is not None  # asked of real drives alone
+    if disk.drive.volume:
+        return None  # smartctl is turned away from it
     try:
         argv = disk.drive.smartctl("--json", "-x")
         report = await report_of(deps, argv, keep=f"smart-{slug(disk.device.disk.serial)}-{when}.json")
@@ -256,7 +258,8 @@ def _judge_speed(deps: Deps, disk: _Disk, fio: Rounds) -> None:
 def _concluded(deps: Deps, disks: Sequence[_Disk], left: Sequence[Cell], data: dict[str, Any]) -> Outcome:
     for disk in disks:
         if disk.drive and disk.health is None and disk.going:
-            text = "its health was not compared: a virtual disk without SMART"
+            volume = "a volume of a RAID controller, whose members SMART examines"
+            text = f"its health was not compared: {volume if disk.drive.volume else 'a virtual disk without SMART'}"
             disk.findings.append(
                 Finding(severity=Severity.INFO, component=disk.device.component, text=text, source="smart")
             )

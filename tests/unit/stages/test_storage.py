@@ -377,6 +377,23 @@ def real_disk_world(report: dict[str, Any], serial: str, grown: int) -> FioDeps:
     return deps
 
 
+async def test_a_raid_volume_is_tested_and_its_members_health_is_left_to_smart() -> None:
+    deps = real_disk_world({"smartctl": {"exit_status": 2}, "ata_smart_attributes": {"table": []}}, "VOL-1", 0)
+    perc = "/sys/bus/pci/devices/0000:18:00.0"
+    deps.files |= {
+        f"{perc}/class": "0x010400",
+        f"{perc}/host0/scsi_host/host0/proc_name": "megaraid_sas",
+        f"{perc}/host0/target0:2:0/0:2:0:0/type": "0",
+        f"{perc}/host0/target0:2:0/0:2:0:0/vendor": "DELL",
+        f"{perc}/host0/target0:2:0/0:2:0:0/model": "PERC H730",
+        f"{perc}/host0/target0:2:0/0:2:0:0/block/sda/size": "1",
+    }
+    outcome = await Storage().run(deps)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert any("whose members SMART examines" in finding.text for finding in outcome.findings)
+    assert not [argv for argv in deps.argvs("smartctl") if "-x" in argv]
+
+
 # the way back ---------------------------------------------------------------------------------------------------------
 
 
