@@ -86,6 +86,7 @@ class DriveVerdict:
 
 # Attributes that mean lost, moved or unreadable data: at their threshold they condemn, whatever kind the drive calls them.
 CRITICAL = frozenset({5, 10, 170, 171, 172, 181, 182, 184, 187, 196, 197, 198, 232})
+SPARE_LOW = 2  # times its threshold: a person should order the next drive
 BAD_CABLE = 1000  # checksum errors in a life: no accident of plugging, whatever cable it was
 WORN_PERCENT, WEARING_PERCENT = 100, 80  # of its rated endurance used: a warning, a note
 # NVM Express base specification, SMART / Health Information log page, byte 0.
@@ -190,6 +191,8 @@ def _nvme(report: SmartReport) -> Iterator[Remark]:
     spare, least = health.available_spare, health.available_spare_threshold
     if spare is not None and least is not None and spare < least:
         yield Weight.FAILING, f"available spare {spare} % is under its threshold of {least} %"
+    elif spare is not None and least is not None and spare < least * SPARE_LOW:
+        yield Weight.WARNING, f"available spare {spare} %, its threshold is {least} %"
 
 
 def _limits(report: SmartReport, limits: DriveLimits) -> Iterator[Remark]:

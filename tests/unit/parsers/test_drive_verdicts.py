@@ -264,6 +264,15 @@ def test_what_sound_drives_count_now_and_then_is_a_warning_where_it_grew(
     assert verdict.healthy and verdict.warnings
 
 
+def test_a_spare_that_runs_low_is_told() -> None:
+    assert judge(nvme(available_spare=19)).warnings == ("available spare 19 %, its threshold is 10 %",)
+    assert (
+        judge(nvme(available_spare=20))
+        == judge(nvme(available_spare=100, available_spare_threshold=0))
+        == DriveVerdict()
+    )
+
+
 def test_wear_is_told_from_eighty_percent_on() -> None:
     assert judge(replace(ATA, percentage_used=79)) == DriveVerdict()
     assert judge(replace(ATA, percentage_used=80)).notes == ("80 % of its rated endurance used",)
