@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vetting.domain import changes, evidence, firmware, ledger, pins, specdiff
+from vetting.domain import changes, crowd, evidence, firmware, ledger, pins, specdiff
 from vetting.domain.decisions import ACCEPT_DIFFERENCES
 from vetting.domain.inventory import FirmwareItem, Inventory
 from vetting.domain.outcome import ArtifactRef, Cell, Finding, Outcome, Severity, Verdict
@@ -41,11 +41,19 @@ def believe(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witn
         judged = pinned
     if judged.passed and attempt.stage == "Inventory" and inventory_in(judged) is None:
         judged = judged.but(verdict=Verdict.ERROR, reason="Inventory passed without an inventory that can be read")
+    if attempt.stage == "Network" and not broken:
+        judged = crowd.excused(judged, _others_on_the_way(run, attempt))
     objections = (
         *(f"({one.fault}) {one.text}" for one in against),
         *(f"({one.fault}) {one.component}: {one.text}" for one in broken),
     )
     return Judged(outcome=judged, posted=outcome.verdict, objections=objections)
+
+
+def _others_on_the_way(run: RunRow, attempt: AttemptRow) -> list[str]:
+    """Hosts that loaded our network while this attempt measured it."""
+    found = attempts.of_others_since(run.id, crowd.LOADING, attempt.started_at)
+    return [runs.get(one.run_id).host_name for one in found]
 
 
 def plan_of(turn: Turn, run: RunRow, attempt: AttemptRow) -> evidence.Plan:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import ClassVar
 
+from vetting.domain.crowd import BY_THE_WAY
 from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedNic
 from vetting.domain.inventory import FoundNic
@@ -57,10 +58,12 @@ class _Nic:
     measurements: list[Measurement] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    by_the_way: bool = True  # whether all that it failed for is what it carried or lost
 
-    def fail(self, verdict: Verdict, reason: str) -> None:
-        """FAIL outweighs ERROR; every reason is kept."""
+    def fail(self, verdict: Verdict, reason: str, *, by_the_way: bool = False) -> None:
+        """FAIL outweighs ERROR; every reason is kept. `by_the_way`: a crowd between here and the server would explain it."""
         self.reasons.append(reason)
+        self.by_the_way &= by_the_way or verdict is not Verdict.FAIL
         if self.verdict is not Verdict.FAIL:
             self.verdict = verdict
 
@@ -254,7 +257,7 @@ def _judge_paced(nic: _Nic, name: str, flow: Paced, wanted_s: float) -> None:
     if flow.lost:
         nic.measure(f"{name}_lost", 100 * flow.lost[-1], "%")
     if flow.verdict is not Verdict.PASS:
-        return nic.fail(flow.verdict, f"{words}: {bounded(flow.reason)}")
+        return nic.fail(flow.verdict, f"{words}: {bounded(flow.reason)}", by_the_way=True)
     if len(flow.lost) > 1:
         nic.note(
             Severity.WARNING,
@@ -294,7 +297,8 @@ def _judge_direction(deps: Deps, nic: _Nic, name: str, carried: Carried, speed: 
     if any(load is not None and load >= BUSY_PERCENT for load in loads):
         nic.fail(Verdict.ERROR, f"{short}, and iperf3 itself had no CPU time left: raise parallel, or pin floor_mb_s")
     else:
-        nic.fail(Verdict.FAIL, f"{short} (pin floor_mb_s if the orchestrator's own link is slower than this card)")
+        why = f"{short} (pin floor_mb_s if the orchestrator's own link is slower than this card)"
+        nic.fail(Verdict.FAIL, why, by_the_way=True)
     return rate
 
 
@@ -313,6 +317,7 @@ def _concluded(nics: list[_Nic]) -> Outcome:
         measurements=tuple(each for nic in nics for each in nic.measurements),
         counters=tuple(each for nic in nics for each in nic.counters),
         findings=tuple(each for nic in nics for each in nic.findings),
+        data={BY_THE_WAY: [nic.component for nic in nics if nic.verdict is Verdict.FAIL and nic.by_the_way]},
     )
 
 

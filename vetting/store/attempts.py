@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import peewee as pw
 
 from vetting import wire
@@ -101,6 +103,13 @@ def running(run_id: int) -> AttemptRow | None:
 def all_running() -> dict[int, AttemptRow]:
     """The attempts that have not ended, by run, in one query."""
     return {found.run_id: found for found in (row(AttemptRow, record) for record in _rows(Attempt.ended_at.is_null()))}
+
+
+def of_others_since(run_id: int, stages: Collection[str], since: float) -> list[AttemptRow]:
+    """Attempts of other runs at these stages that had not ended by then."""
+    meanwhile = Attempt.ended_at.is_null() | (Attempt.ended_at > since)
+    others = (Attempt.run != run_id) & Attempt.stage.in_(list(stages)) & meanwhile
+    return [row(AttemptRow, record) for record in _rows(others).order_by(Attempt.id)]
 
 
 def attempts_of(run_id: int) -> list[AttemptRow]:

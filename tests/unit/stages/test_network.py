@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.scripted_deps import Says, ScriptedDeps, Text, job
 from tests.fakes.stage_world import RELEASES, tool_text
+from vetting.domain.crowd import BY_THE_WAY
 from vetting.domain.errors import ToolMissing
 from vetting.domain.hostspec import ExpectedNic, ExpectedSpec, Identity
 from vetting.domain.inventory import FoundCpu, FoundNic, Inventory
@@ -332,6 +333,14 @@ async def test_loss_at_a_gentle_pace_fails_the_card_and_names_the_direction(word
     assert len([argv for argv in deps.argvs("iperf3") if only_this(argv)]) == 3
     other = "from server, paced" if way == "to server" else "to server, paced"
     assert other not in outcome.reason
+
+
+async def test_a_stage_tells_what_a_crowd_on_the_way_would_explain() -> None:
+    lossy = Says(lambda argv: "-b" in argv and "--reverse" not in argv, stdout=paced("forward", 690), elapsed_s=2.0)
+    assert (await Network().run(world(tools=(lossy,)))).data == {BY_THE_WAY: [COMPONENT]}
+    grown = {f"{STATISTICS}/rx_crc_errors": ["3\n", "5\n"]}
+    assert (await Network().run(world(tools=(lossy,), more=grown))).data == {BY_THE_WAY: []}
+    assert (await Network().run(world())).data == {BY_THE_WAY: []}
 
 
 async def test_loss_that_is_over_in_a_later_try_is_told_and_accuses_nobody() -> None:
