@@ -131,7 +131,14 @@ def repeat_note(told: Forecast, ordered: RepairOrder) -> str:
     alone = next((one.seconds for one in told.stages if history is not None and one.name == history.stage), 0.0)
     if history is None or history.looks or not alone:
         return ""
-    return f"{history.stage}: {_note(ordered, history, alone)}"
+    times = _passes(ordered, history, alone)
+    sure, asked = repetition.reached(history, times * alone), ordered.repair.confidence
+    if repetition.passes_needed(history, asked, alone) > times:
+        return (
+            f"{history.stage} failed before the repair and is passed {times} × at most: {repetition.percent(sure)} sure, and not "
+            f"{repetition.percent(asked)}; a longer profile gets further."
+        )
+    return f"{history.stage} failed before the repair and is passed {times} ×: {repetition.percent(asked)} sure."
 
 
 def _passes(ordered: RepairOrder, history: History, pass_s: float) -> int:
@@ -140,14 +147,6 @@ def _passes(ordered: RepairOrder, history: History, pass_s: float) -> int:
 
 
 def _note(ordered: RepairOrder, history: History, pass_s: float) -> str:
-    if history.looks:
-        return ""
-    asked, times = ordered.repair.confidence, _passes(ordered, history, pass_s)
-    sure = repetition.reached(history, times * pass_s)
-    if repetition.passes_needed(history, asked, pass_s) > times:
-        return (
-            f"it failed before the repair: passed {times} × at most, which makes {repetition.percent(sure)} sure and not "
-            f"{repetition.percent(asked)}; a longer profile gets further"
-        )
-    often = "one pass of it makes" if times == 1 else f"passed {times} ×, which makes"
-    return f"it failed before the repair: {often} {repetition.percent(asked)} sure"
+    """Where the stage's time comes from."""
+    times = _passes(ordered, history, pass_s)
+    return f"{duration(pass_s)} each, {times} ×, for it failed before the repair" if times > 1 else ""
