@@ -69,6 +69,7 @@ class SurfacePhase:
     slowest_offset: int
     profile_mib_s: tuple[float, ...]
     profile_slowest_ms: tuple[float, ...]
+    profile_seconds: tuple[float, ...] = ()  # that each part took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +307,7 @@ def _phase(node: Node) -> SurfacePhase:
         slowest_offset=_count(node, "slowest_offset"),
         profile_mib_s=_series(node, "profile_mib_s"),
         profile_slowest_ms=_series(node, "profile_slowest_ms"),
+        profile_seconds=_series(node, "profile_seconds") if node.has("profile_seconds") else (),
     )
 
 

@@ -123,13 +123,12 @@ def slow_zones(phases: Sequence[SurfacePhase]) -> list[SlowZone]:
 def _dips(phase: SurfacePhase) -> Iterator[tuple[int, float, float]]:
     """(zone, rate of the slower side, seconds beyond what that would have taken) of each zone below both its sides."""
     rates = phase.profile_mib_s
-    zone_mib = phase.ok_bytes / MIB / len(rates) if rates else 0.0
-    for number, rate in enumerate(rates):
+    for number, (rate, seconds) in enumerate(zip(rates, phase.profile_seconds, strict=False)):
         sides = [rates[max(0, number - BESIDE) : number], rates[number + 1 : number + 1 + BESIDE]]
         beside = min((median(side) for side in sides if len(side) >= BESIDE / 2), default=0.0)
         if not 0 < rate < ZONE_SHARE * beside:
             continue
-        excess_s = zone_mib / rate - zone_mib / beside
+        excess_s = seconds * (1 - rate / beside)
         if excess_s >= ZONE_EXCESS_S:
             yield number, beside, excess_s
 

@@ -143,5 +143,6 @@ def _told_phase(phase: Phase, tally: Tally) -> dict[str, Any]:
         "slowest_ms": round(tally.slowest_s * 1000, 3),
         "slowest_offset": tally.slowest_offset,
         "profile_mib_s": [round(rate, 1) for rate in rates],
+        "profile_seconds": [round(seconds, 3) for _, seconds, _ in parts],
         "profile_slowest_ms": [round(slowest * 1000, 3) for _, _, slowest in parts],
     }

@@ -28,6 +28,7 @@ def phase(kind: str, cycle: int, rates: list[float], size_bytes: int, **changes:
         phase=kind, cycle=cycle, ok_bytes=size_bytes, bad_blocks=0, seconds=seconds,
         mean_mib_s=size_bytes / MIB / seconds, min_mib_s=min(rates), slowest_ms=30.0, slowest_offset=0,
         profile_mib_s=tuple(rates), profile_slowest_ms=(30.0,) * len(rates),
+        profile_seconds=tuple(zone_mib / rate for rate in rates),
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -111,6 +112,13 @@ def test_a_disk_far_slower_than_others_of_its_model_is_named_and_none_of_another
 def test_of_two_disks_alone_only_a_crawling_one_is_named() -> None:
     assert warnings(disk(flat(), flat()), disk(flat(90.0), flat(90.0), serial="S")) == []
     assert [one[0] for one in warnings(disk(flat(), flat()), disk(flat(40.0), flat(), serial="S"))] == ["disk:S"]
+
+
+def test_a_last_zone_of_one_sector_is_as_slow_as_one_request_and_no_warning() -> None:
+    found = disk(flat(8.0, z63=0.1), flat(8.0, z63=0.1), size_bytes=96 * MIB + 4096)
+    short = [replace(each, profile_seconds=(*each.profile_seconds[:-1], 0.03)) for each in found.report.phases]
+    assert warnings(replace(found, report=replace(found.report, phases=tuple(short)))) == []
+    assert warnings(found) != []
 
 
 def test_a_sampled_disk_names_parts_of_the_sample() -> None:
