@@ -114,11 +114,21 @@ def judge(report: SmartReport, limits: DriveLimits = DriveLimits()) -> DriveVerd
 
 
 def judge_growth(before: SmartReport, after: SmartReport) -> DriveVerdict:
-    """Two readings of one drive: growth of a judged counter is failing; a counter that cannot be read any more is trouble."""
+    """Two readings of one drive: growth of a judged counter is failing, and so is what the first did not say and would condemn it;
+    a counter that cannot be read any more is trouble."""
     if before.serial != after.serial:
         other = f"the second reading is of another drive ({after.serial}, expected {before.serial})"
         return DriveVerdict(trouble=(other,))
-    return DriveVerdict.of(_growth(counters(before), counters(after)))
+    return DriveVerdict.of(chain(_growth(counters(before), counters(after)), _turned(before, after)))
+
+
+def _turned(before: SmartReport, after: SmartReport) -> Iterator[Remark]:
+    """What the drive says now and did not say before: it calls itself failing, warns, or an attribute reached its threshold."""
+    known = set(judge(before).failing)
+    grown = {_spoken(name) for name in JUDGED if counters(after).get(name, 0) > counters(before).get(name, 0)}
+    for text in judge(after).failing:
+        if text not in known and not text.startswith(tuple(grown)):
+            yield Weight.FAILING, text
 
 
 def _growth(old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[Remark]:

@@ -101,7 +101,10 @@ class Examination:
         done.counters = self._counters(before, after)
         done.measurements = self._measured(after)
         done.findings = self._findings(grown) + self._findings(last)
-        verdicts = DriveVerdict(failing=last.failing + grown.failing, trouble=last.trouble + grown.trouble)
+        verdicts = DriveVerdict(
+            failing=tuple(dict.fromkeys(last.failing + grown.failing)),
+            trouble=tuple(dict.fromkeys(last.trouble + grown.trouble)),
+        )
         if tested is Verdict.FAIL:
             done.cell = self.cell(Verdict.FAIL, "; ".join((spoken, *verdicts.failing)), *work)
         elif not verdicts.healthy:

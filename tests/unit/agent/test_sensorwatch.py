@@ -55,12 +55,13 @@ def test_healthy_readings_are_silent() -> None:
         ((SDR.replace(FAN, STILL),) * 2, [(Severity.WARNING, "fans")]),  # perhaps none is plugged in
         ((SDR, SDR.replace(FAN, STILL), SDR), []),
         ((SDR, LOST_INPUT, LOST_INPUT), [(Severity.CRITICAL, "psu")]),
-        ((LOST_INPUT, LOST_INPUT), [(Severity.WARNING, "psu")]),  # PSU judges what stands
+        ((LOST_INPUT, LOST_INPUT), []),  # PSU judges what stands
+        ((FAULT, FAULT), [(Severity.WARNING, "host")]),
         ((DRIVE, FAULT), [(Severity.CRITICAL, "host")]),
         ((DRIVE, DRIVE), []),
     ],
     ids=["hot", "hot before", "glitch", "warm", "fan under its threshold", "fan stops", "no fan", "fan rests", "input lost",
-         "input lost before", "drive fault", "drive"],
+         "input lost before", "drive fault before", "drive fault", "drive"],
 )  # fmt: skip
 def test_what_sensors_amount_to(texts: tuple[str, ...], found: list[tuple[Severity, str]]) -> None:
     assert said(*texts) == found

@@ -248,6 +248,27 @@ def test_the_nvme_error_log_may_grow_for_our_own_questions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (nvme(critical_warning=4), "critical warning 0x04: reliability degraded"),
+        (nvme(available_spare=9), "available spare 9 %"),
+        (replace(NVME, healthy=False), "the drive says that it is failing"),
+        (replace(NVME, self_tests=(self_test(TestResult.FAILED, "Short"),)), "self-test failed"),
+    ],
+    ids=["warning", "spare", "failing", "self-test"],
+)
+def test_a_drive_that_turned_bad_between_two_readings_fails(after: SmartReport, words: str) -> None:
+    (why,) = judge_growth(NVME, after).failing
+    assert words in why
+    assert judge_growth(after, after) == DriveVerdict()
+
+
+def test_a_counter_that_grew_past_its_limit_is_told_once() -> None:
+    before, after = ata(attribute(197, "Current_Pending_Sector", 0)), ata(attribute(197, "Current_Pending_Sector", 3))
+    assert judge_growth(before, after).failing == ("pending sectors grew from 0 to 3",)
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         (ata(attribute(188, "Command_Timeout", 0)), ata(attribute(188, "Command_Timeout", 1))),

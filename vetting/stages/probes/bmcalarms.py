@@ -14,7 +14,7 @@ from vetting.domain.difference import SEVERITIES
 from vetting.domain.outcome import Finding, Severity
 from vetting.parsers.errors import bounded
 from vetting.parsers.ipmitool import SensorReading
-from vetting.stages.probes.envelope import CRITICAL, POWER_SUPPLY, PRESENT
+from vetting.stages.probes.envelope import CRITICAL, POWER_SUPPLY, PRESENT, of_supply
 
 Readings = tuple[SensorReading, ...]
 ALARM = "bmc.alarm"
@@ -102,7 +102,8 @@ def _turned_bad(readings: Sequence[Readings], severity: Severity) -> Iterator[Fi
         if past[0].value is not None or not (bad := [each for each in past if WORSE.search(each.text)]):
             continue
         if WORSE.search(past[0].text):
-            yield _finding(Severity.WARNING, bad[-1], f"the sensor {_spoken(bad[-1])} already before the load")
+            if not of_supply(past[0]):  # what stands against a supply is for PSU to say
+                yield _finding(Severity.WARNING, bad[-1], f"the sensor {_spoken(bad[-1])} already before the load")
         elif len(bad) >= TWICE or WORSE.search(past[-1].text):
             yield _finding(severity, bad[-1], f"the sensor {_spoken(bad[-1])} since the load")
 

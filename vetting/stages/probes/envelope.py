@@ -117,11 +117,12 @@ def fewer_supplies(readings: Iterable[SensorReading]) -> tuple[str, ...]:
     return tuple(
         f"{each.name}: {each.text}"
         for each in readings
-        if _of_supply(each) and FEWER.search(each.text) and not BROKEN.search(each.text)
+        if of_supply(each) and FEWER.search(each.text) and not BROKEN.search(each.text)
     )
 
 
-def _of_supply(reading: SensorReading) -> bool:
+def of_supply(reading: SensorReading) -> bool:
+    """Whether a sensor belongs to a power supply, by its entity or by its name."""
     named = re.match(r"(?:ps|psu|power supply)\b", reading.name, re.IGNORECASE)
     return reading.entity.startswith(POWER_SUPPLY) or named is not None
 
@@ -151,7 +152,7 @@ def supply_faults(readings: Iterable[SensorReading], wanted: int | None, at_firs
     before = set(at_first) if wanted is None else set()
     for each in listed:
         rail = Rail(Sensor(series=f"volt.bmc.{slug(each.name)}", unit="V", source="bmc"))
-        if _of_supply(each):
+        if of_supply(each):
             said = f"{each.name}: {each.text}"
             fewer = FEWER.search(each.text) and not enough and said not in before
             alone = REDUNDANCY.search(each.text) and wanted is not None and wanted > 1
