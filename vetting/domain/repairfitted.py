@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vetting.domain.disks import LOCAL_TRANSPORTS
 from vetting.domain.inventory import Inventory
 from vetting.domain.naming import BMC_LINK_DRIVERS, known, mac_of, plain
 from vetting.domain.outcome import Severity
 from vetting.domain.repair import WORDS, Part, PartKind
 
+ELSEWHERE = frozenset({"loop", "usb", "iscsi", "fc", "fcoe", "nbd", "rbd"})  # transports
 Serials = tuple[str, ...]  # as compared
 Told = tuple[
     Part, str, str, Serials, Serials
@@ -52,8 +52,7 @@ def fitted(kind: PartKind, inventory: Inventory) -> tuple[Fitted, ...]:
                 also=(known(one.wwn),),
             )
             for one in inventory.disks
-            if not one.transport
-            or one.transport in LOCAL_TRANSPORTS  # what comes by a network, or with a person, is no part of it
+            if not _elsewhere(one.transport)
         ]
     elif kind is PartKind.NIC:
         found = [
@@ -69,6 +68,11 @@ def fitted(kind: PartKind, inventory: Inventory) -> tuple[Fitted, ...]:
             for one in inventory.gpus
         ]  # fmt: skip
     return tuple({one.key: one for one in found if one.key}.values())
+
+
+def _elsewhere(transport: str) -> bool:
+    """What comes by a network, or with a person, is no part of the machine. A disk behind a RAID controller is one."""
+    return transport in ELSEWHERE or transport.startswith("nvme-")
 
 
 def _card(pci: str) -> str:

@@ -172,9 +172,18 @@ def test_disks_that_could_not_all_be_read_accuse_nobody() -> None:
     assert {one.severity for one in found.beside} == {Severity.WARNING}
 
 
-def test_a_stick_that_somebody_pulled_is_no_part_of_the_machine() -> None:
-    found = proved(A1, dimms=with_dimms(dimm("DIMM_A1", "NEW")), disks=BEFORE.disks[:2])
+def test_a_stick_that_somebody_pulled_and_a_disk_of_the_network_are_no_part_of_the_machine() -> None:
+    lun = (disk("LUN", "sdx", transport="iscsi"), disk("FAR", "nvme9n1", transport="nvme-tcp"))
+    found = proved(A1, dimms=with_dimms(dimm("DIMM_A1", "NEW")), disks=(*BEFORE.disks[:2], *lun))
     assert found.beside == ()
+
+
+def test_a_disk_behind_a_raid_controller_is_one_like_others() -> None:
+    old, new = disk("M-OLD", "megaraid,4", transport="megaraid"), disk("M-NEW", "megaraid,4", transport="megaraid")
+    part = Part(kind=PartKind.DISK, slot="bay 4", old="M-OLD", new="M-NEW")
+    before, after = replace(BEFORE, disks=(*BEFORE.disks, old)), replace(BEFORE, disks=(*BEFORE.disks, new))
+    found = prove(Repair(parts=(part,)), before, after, before_run=41)
+    assert (found.parts[0].proof, found.beside) == (Proof.PROVED, ())
 
 
 def test_a_network_card_takes_all_its_ports_with_it() -> None:
