@@ -14,6 +14,7 @@ from vetting.domain.outcome import Verdict
 if TYPE_CHECKING:
     from tests.campaign.bench import Bench
 
+LONG_S = 90
 WORKING = "until pgrep -x stress-ng-{kind} >/dev/null; do sleep 0.1; done; sleep 1; "
 
 
@@ -32,7 +33,11 @@ async def crash_a_worker(bench: Bench) -> None:
 
 async def end_the_load(bench: Bench) -> None:
     """As an impatient neighbour does, politely: stress-ng then says that all went well."""
-    await bench.guest(f"{WORKING.format(kind='cpu')} pkill -INT -x stress-ng", limit_s=120)
+    of_all_cores = f"stress-ng.*--timeout {LONG_S}s"
+    await bench.guest(
+        f"until pgrep -f -- '{of_all_cores}' >/dev/null; do sleep 0.1; done; {WORKING.format(kind='cpu')} sleep 2; pkill -INT -x stress-ng",
+        limit_s=300,
+    )
 
 
 async def compute_wrong(bench: Bench) -> None:
@@ -67,10 +72,11 @@ FAULTS = (
         expect=Caught(stage="CPUStress", component="cpu", words="crashed.*SIGILL"),
     ),
     Fault(
-        name="load-ended-early", row="load-ended-early", title="The load is told to end before its time",
+        name="load-ended-early", row="load-ended-early", title="The load is told to end long before its time",
         hardware=host("load-ended-early"), at="CPUStress", inject=end_the_load, fast=True,
+        knobs={"cpu_stress": {"core_s": 1, "cpu_s": LONG_S}},
         expect=Caught(
-            stage="CPUStress", component="cpu", words="ended after|worked for|worked to the end|exited|successful", verdicts=(Verdict.ERROR,),
+            stage="CPUStress", component="cpu", words=rf"(ended after|worked for) [0-5]?\d\.\d s of {LONG_S} s", verdicts=(Verdict.ERROR,),
         ),
     ),
     Fault(
