@@ -372,3 +372,42 @@ async def test_a_run_that_is_started_again_after_the_same_repair_knows_that_it_w
     back = await bench.repaired(A1)
     await bench.walk(back, BEFORE)
     assert "has serial OLD; the new one was to have NEW" in (await bench.world.run(back)).reason
+
+
+BOARD = Part(kind=PartKind.BOARD, note="burnt VRM")
+OTHER = replace(honest.IDENTITY, smbios_uuid="0d15ea5e-0000-4000-8000-000000000001")
+
+
+async def test_a_new_board_is_proved_once_a_person_had_the_identity_learned_anew(bench: Bench) -> None:
+    await bench.failed("Burn", after_s=0.5)
+    started = await bench.world.started(repair=Repair(parts=(BOARD,)))
+    assert any("vetting host relearn honest" in note for note in started.notes)
+    assert (await bench.world.claim(started.ticket, identity=OTHER)).holding
+    run = await bench.world.run(started.run_id)
+    assert "the SMBIOS UUID is 0d15ea5e" in run.reason
+    assert "`vetting host relearn honest`" in run.reason
+    await bench.world.progress.cancel(run.id, who="ann", because=wire.Because(reason="relearn first"))
+    await bench.world.people.relearn_host("honest", who="ann", why="new board")
+    bench.slow = True
+    run_id = (await bench.world.started(repair=Repair(parts=(BOARD,)))).run_id
+    await _claimed(bench.world, run_id)
+    await bench.walk(run_id, replace(BEFORE, identity=OTHER), to="CPUStress")
+    told = await bench.told(run_id)
+    assert [one.proof for one in told.parts] == ["proved"]
+    assert [(one.severity, "as a new board has it" in one.text) for one in told.beside] == [("info", True)]
+
+
+async def test_another_board_that_nobody_named_fails(bench: Bench) -> None:
+    await bench.failed("Burn", after_s=0.5)
+    await bench.world.people.relearn_host("honest", who="ann", why="new board")
+    run_id = (await bench.world.started(repair=Repair(parts=(A1,)))).run_id
+    await _claimed(bench.world, run_id)
+    bench.slow = True
+    await bench.walk(run_id, replace(AFTER, identity=OTHER))
+    assert "so the system board, or the whole machine, changed too" in (await bench.world.run(run_id)).reason
+
+
+async def _claimed(world: World, run_id: int) -> None:
+    """By a fresh ticket: the machine asks for its boot script."""
+    run = await world.run(run_id)
+    await world.claim(await world.progress.boot_requested(run.host_id), identity=OTHER)
