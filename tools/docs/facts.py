@@ -180,15 +180,17 @@ def tool_floors() -> str:
 def yardsticks() -> str:
     """What is held against others, how far off is told, and why."""
 
-    def far(one: Yardstick, least: float | None) -> str:
+    def far(one: Yardstick, least: float | None, *, virtual: bool = False) -> str:
         if least is None:
             return "not compared"
+        if virtual and one.noise:
+            return f"{least:.0%}, like parts alone"
         return f"{least:g} units" if one.absolute else f"{least:.0%}"
 
     rows = [
         (
             one.stage, one.name, "lower" if one.worse is Worse.LESS else "higher",
-            ", ".join(AGAINST[each] for each in Against if each in one.against), far(one, one.least), far(one, one.virtual),
+            ", ".join(AGAINST[each] for each in Against if each in one.against), far(one, one.least), far(one, one.virtual, virtual=True),
             one.tool or "any", one.why.replace(" %", "\N{NO-BREAK SPACE}%"),
         )
         for one in YARDSTICKS

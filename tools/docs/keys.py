@@ -55,7 +55,7 @@ def keys_of(kind: type, stem: str) -> Iterator[tuple[str, str, str]]:
             continue
         if isinstance(hint, type) and is_dataclass(hint):
             yield from keys_of(hint, f"{stem}{item.name}.")
-        elif get_origin(hint) is tuple and is_dataclass(part := get_args(hint)[0]):
+        elif get_origin(hint) is tuple and isinstance(part := get_args(hint)[0], type) and is_dataclass(part):
             yield from keys_of(part, f"{stem}{item.name}[].")
         else:
             path = f"{stem}{item.name}"

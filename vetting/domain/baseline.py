@@ -93,6 +93,8 @@ def is_far(yardstick: Yardstick, value: float, baseline: Baseline, *, virtual: b
     least = yardstick.virtual if virtual else yardstick.least
     if least is None or not isfinite(value):
         return False
+    if virtual and yardstick.noise and baseline.against is not Against.PEERS:
+        return False  # other minutes, other neighbours
     if baseline.against is Against.PEERS and baseline.of < 2:
         least = (
             min(least * LONE_TWIN, 0.95)

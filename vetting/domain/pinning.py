@@ -17,7 +17,7 @@ from vetting.domain.inventory import Inventory
 from vetting.domain.yardsticks import Measured, Worse, Yardstick, likeness
 
 NAMED_BY_LIKENESS = ("disk", "gpu")
-ROOM_ON_VIRTUAL = 0.9  # what a virtual machine measures is a tenth on a bad day
+ROOM_ON_VIRTUAL = {Worse.LESS: 0.9, Worse.MORE: 9.0}  # what a virtual machine does is a tenth on a bad day
 HEAT_ROOM_C = 10.0
 MOST_MARGIN = 10.0
 
@@ -102,7 +102,7 @@ def _with_room(yardstick: Yardstick, worst: float, *, margin: float | None, virt
     else:
         share = yardstick.margin if margin is None else margin
         if virtual and margin is None and yardstick.margin:
-            share = max(share, yardstick.virtual or ROOM_ON_VIRTUAL)
+            share = max(share, ROOM_ON_VIRTUAL[yardstick.worse])
         value = worst * (1 - min(share, 1.0)) if yardstick.worse is Worse.LESS else worst * (1 + share)
     return rounded(value, down=yardstick.worse is Worse.LESS)
 

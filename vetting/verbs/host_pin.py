@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vetting import wire
     from vetting.client import Client
 
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="run", type=int, metavar="RUN", help="the run that measured; its last good run without it"

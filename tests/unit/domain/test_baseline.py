@@ -261,7 +261,7 @@ def test_what_says_nothing_about_a_part_is_not_compared(series: str) -> None:
         assert measured(stage, Outcome.ok(measurements=(row,)), host()) == ()
 
 
-def test_on_a_virtual_machine_what_neighbours_take_is_no_fault_and_a_core_or_a_dead_slow_twin_is() -> None:
+def test_on_a_virtual_machine_what_neighbours_take_is_no_fault_and_a_dead_slow_twin_is() -> None:
     four = host(*(disk(number) for number in range(4)), virtual="kvm")
     assert told(of(storage({"S0": 50_000, "S1": 52_000, "S2": 14_000, "S3": 49_000}), four), virtual=True) == ()
     assert len(told(of(storage({"S0": 50_000, "S1": 52_000, "S2": 700, "S3": 49_000}), four), virtual=True)) == 1
