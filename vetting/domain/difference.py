@@ -69,6 +69,11 @@ def severity_mistake(name: str, word: str) -> str:
     return ""
 
 
+def weight_of(name: str, overrides: Mapping[str, str]) -> Severity:
+    """What a field weighs with a spec's `severities`; a word there that is none counts for nothing, SpecValidate tells of it."""
+    return SEVERITIES[name] if severity_mistake(name, overrides.get(name, "")) else Severity(overrides[name])
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Collects differences with the severities of one spec."""

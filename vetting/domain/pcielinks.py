@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from vetting.domain.difference import SEVERITIES
-from vetting.domain.outcome import Finding, Measurement, Severity
+from vetting.domain.difference import weight_of
+from vetting.domain.outcome import Finding, Measurement
 
 SOURCE = "pcie"
 NOT_ONCE = 2  # looks in which a link has to be narrow to have lost lanes under load: one may fall into a reset
@@ -76,7 +76,7 @@ def judge_link(link: Link, severities: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _finding(link: Link, severities: Mapping[str, str], name: str, what: str) -> Finding:
-    severity = Severity(severities.get(name, SEVERITIES[name]))
+    severity = weight_of(name, severities)
     advice = "; reseat it and look at its riser, cable and socket" if name == "pcie.width" else ""
     return Finding(
         severity=severity, component=link.component, text=f"the PCIe link of {link.words} {what}{advice}", source=SOURCE

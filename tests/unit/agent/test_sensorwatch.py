@@ -69,6 +69,7 @@ def test_what_sensors_amount_to(texts: tuple[str, ...], found: list[tuple[Severi
 
 def test_a_spec_may_weigh_an_alarm_otherwise() -> None:
     assert said(HOT, HOT, severities={"bmc.alarm": "warning"}) == [(Severity.WARNING, "cpu")]
+    assert said(HOT, HOT, severities={"bmc.alarm": "terrible"}) == [(Severity.CRITICAL, "cpu")]
 
 
 def test_an_alarm_names_the_sensor_its_reading_and_since_when() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from vetting.domain.difference import SEVERITIES
+from vetting.domain.difference import weight_of
 from vetting.domain.outcome import Finding, Severity
 from vetting.parsers.errors import bounded
 from vetting.parsers.ipmitool import SensorReading
@@ -42,7 +42,7 @@ def alarms(readings: Sequence[Readings], severities: Mapping[str, str]) -> tuple
     """What readings of all sensors, in the order of time, say together; the first is from before the load."""
     if not readings:
         return ()
-    severity = Severity(severities.get(ALARM, SEVERITIES[ALARM]))
+    severity = weight_of(ALARM, severities)
     found = [
         *_past_thresholds(readings, severity),
         *_standing_still(readings, severity),
