@@ -27,7 +27,12 @@ class TestsSay:
 
 def is_long(test: SelfTest) -> bool:
     """True for a test that reads the whole surface, in the words of any protocol."""
-    return bool(re.search(r"extended|long|selective", test.kind, re.IGNORECASE))
+    return bool(re.search(r"extended|long", test.kind, re.IGNORECASE))
+
+
+def _wants_long(test: SelfTest) -> bool:
+    """True for a test whose failure only a long one outdates: a selective one reads a part that a short one never sees."""
+    return is_long(test) or "selective" in test.kind.lower()
 
 
 def judge_tests(tests: Sequence[SelfTest], power_on_hours: int | None) -> TestsSay:
@@ -39,7 +44,7 @@ def judge_tests(tests: Sequence[SelfTest], power_on_hours: int | None) -> TestsS
     if finished[0] is failed[0]:
         return TestsSay(failing=(f"its latest finished self-test failed ({_told(failed[0])})",))
     later = finished[: next(place for place, each in enumerate(finished) if each is failed[0])]
-    if not is_long(failed[0]) or any(is_long(each) for each in later):
+    if not _wants_long(failed[0]) or any(is_long(each) for each in later):
         many = f"{len(failed)} older self-tests" if len(failed) > 1 else "an older self-test"
         return TestsSay(notes=(f"{many} failed, later ones passed",))
     age_h = _age_h(failed[0], power_on_hours)

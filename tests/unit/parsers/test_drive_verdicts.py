@@ -126,6 +126,19 @@ FAULTS: dict[str, SmartReport] = {
         power_on_hours=100,
         self_tests=(self_test(TestResult.PASSED), self_test(TestResult.FAILED, "Extended offline")),
     ),
+    "long self-test failed and only a selective one passed since": replace(
+        ATA,
+        power_on_hours=100,
+        self_tests=(
+            self_test(TestResult.PASSED, "Selective offline"),
+            self_test(TestResult.FAILED, "Extended offline"),
+        ),
+    ),
+    "selective self-test failed and only short ones passed since": replace(
+        ATA,
+        power_on_hours=100,
+        self_tests=(self_test(TestResult.PASSED), self_test(TestResult.FAILED, "Selective offline")),
+    ),
     "the same of SCSI": replace(
         SCSI,
         power_on_hours=3,
