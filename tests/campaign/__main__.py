@@ -99,14 +99,12 @@ async def run(chosen: Chosen, *, jobs: int, results: Path, zipapp: Path, image: 
             return
         async with turns:
             result = await row()
-            for _ in range(TRIES - 1):
-                if not result.again:
-                    break
-                print(
-                    f"{key} once more: {result.came}: {result.words[:200] or '; '.join(result.instead)[:600]}",
-                    flush=True,
-                )
+            before_that: list[str] = []
+            while result.again and len(before_that) < TRIES - 1:
+                before_that.append(f"{result.came} at first: {result.words[:300] or '; '.join(result.instead)[:300]}")
+                print(f"{key} once more, {before_that[-1]}", flush=True)
                 result = await row()
+            result = result.but(notes=(*result.notes, *before_that))
             keep(results, result)
             done[key] = result
             print(matrix.for_a_terminal([result]), flush=True)
@@ -115,14 +113,15 @@ async def run(chosen: Chosen, *, jobs: int, results: Path, zipapp: Path, image: 
         faults = sorted((one for one in chosen.faults if one.alone is alone), key=lambda fault: not fault.fast)
         return [one(f"{f.name} {p}", partial(campaign.tried, f, p)) for f in faults for p in f.profiles]
 
-    async with Campaign.built(
-        chosen.faults, chosen.controls, name=results.parent.name, image=image, zipapp=zipapp
-    ) as campaign:
-        watched = [one(f"{c.name} campaign", partial(campaign.watched, c)) for c in chosen.controls]
-        beside = guests(alone=False)  # a few rows end soonest where the longest begin first
-        await asyncio.gather(*((*beside, *watched) if chosen.whole else (*watched, *beside)))
-        for row in guests(alone=True):
-            await row
+    if chosen.faults or chosen.controls:
+        async with Campaign.built(
+            chosen.faults, chosen.controls, name=results.parent.name, image=image, zipapp=zipapp
+        ) as campaign:
+            watched = [one(f"{c.name} campaign", partial(campaign.watched, c)) for c in chosen.controls]
+            beside = guests(alone=False)  # a few rows end soonest where the longest begin first
+            await asyncio.gather(*((*beside, *watched) if chosen.whole else (*watched, *beside)))
+            for row in guests(alone=True):
+                await row
     for proof in chosen.proofs:  # one by one: some of them load all cores themselves
         await one(f"{proof.name} tests", partial(proving.proved, proof, results.parent))
     return [result for result in done.values() if result.name in chosen.names]

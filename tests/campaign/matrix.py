@@ -85,6 +85,7 @@ def healthy(controls: Iterable[Result]) -> str:
             if one.came in IDLE
             else f"**{one.came}**: {cell('; '.join(one.instead) or one.words)}"
         )
+        alarms += "".join(f"; {cell(note)}" for note in one.notes)
         lines.append(f"| {cell(one.title)} | {alarms} | {one.wall_s / 60:.1f} |")
     return "\n".join(lines) + "\n"
 
