@@ -20,6 +20,7 @@ NAMED_BY_LIKENESS = ("disk", "gpu")
 ROOM_ON_VIRTUAL = {Worse.LESS: 0.9, Worse.MORE: 9.0}  # what a virtual machine does is a tenth on a bad day
 HEAT_ROOM_C = 10.0
 MOST_MARGIN = 10.0
+LONGEST = 1000  # of a text in a spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,10 @@ def propose(
     groups: dict[tuple[str, str, str, str], list[Measured]] = {}
     for row in rows:
         if row.yardstick.glob:
-            series = row.yardstick.glob.replace("{}", row.variant)
+            series = row.yardstick.glob.replace("{}", literal(row.variant))
             component, like = _whom(row.component, inventory, for_class=for_class)
-            groups.setdefault((row.yardstick.stage, series, component, like), []).append(row)
+            if all(_holdable(text) for text in (series, component, like, row.unit, row.tool)):
+                groups.setdefault((row.yardstick.stage, series, component, like), []).append(row)
     return tuple(_proposal(alike, inventory, *named, profile=profile, margin=margin) for named, alike in groups.items())
 
 
@@ -70,6 +72,11 @@ def _whom(component: str, inventory: Inventory, *, for_class: bool) -> tuple[str
     if kind in NAMED_BY_LIKENESS or (kind == "nic" and for_class):
         return f"{kind}:*", literal(likeness(component, inventory))
     return ("cpu:*", "*") if kind == "cpu" else (literal(component), "*")
+
+
+def _holdable(text: str) -> bool:
+    """Whether a spec can hold it: what hosts call themselves and their parts may be anything."""
+    return text.isprintable() and len(text) <= LONGEST
 
 
 def literal(text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.siblings import MODEL, Sibling, ill
+from vetting.config import hostfile
 from vetting.domain.errors import BadInput
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.inventory import FoundCpu
@@ -147,3 +148,17 @@ def test_what_nobody_can_pin_is_not_offered() -> None:
     rows = measured("SMART", Outcome.ok(measurements=(row,)), twin().inventory)
     assert rows
     assert propose(rows, twin().inventory, profile="quick") == ()
+
+
+def test_what_a_spec_could_not_hold_is_not_offered_and_signs_of_a_glob_stand_for_themselves() -> None:
+    host = twin()
+    odd = replace(host.inventory, disks=tuple(replace(disk, model="SSD\u202e\x07") for disk in host.inventory.disks))
+    assert propose(measured("Storage", host.outcome("Storage"), odd), odd, profile="quick") == ()
+    rows = tuple(
+        Measurement(series=f"stress-ng.{name}.bogo_ops_s", value=10.0 ** len(name), unit="/s", component="cpu")
+        for name in ("*", "cpu")
+    )
+    found = propose(measured("CPUStress", Outcome.ok(measurements=rows), odd), odd, profile="quick")
+    spec = pinned(ExpectedSpec(), found)
+    assert [limit.series for limit in spec.floors] == ["stress-ng.[*].bogo_ops_s", "stress-ng.cpu.bogo_ops_s"]
+    assert hostfile.read(hostfile.write(spec)) == spec
