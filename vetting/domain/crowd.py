@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vetting.domain.outcome import Outcome, Verdict
+from vetting.domain.ambient import judge_counters
+from vetting.domain.outcome import Outcome, Severity, Verdict
 
 LOADING = ("Network", "Burn")  # stages that send to the orchestrator as fast as they can
 BY_THE_WAY = "failed_by_the_way"
@@ -21,7 +22,7 @@ def excused(outcome: Outcome, others: Sequence[str]) -> Outcome:
     failed = {cell.component for cell in outcome.cells if cell.verdict is Verdict.FAIL}
     if not others or outcome.verdict is not Verdict.FAIL or not failed or not isinstance(told, list | tuple):
         return outcome
-    if not failed <= {str(each) for each in told}:
+    if not failed <= {str(each) for each in told} or _accused_beside(outcome):
         return outcome
     who = ", ".join(sorted(set(others)))
     why = (
@@ -32,3 +33,9 @@ def excused(outcome: Outcome, others: Sequence[str]) -> Outcome:
         for cell in outcome.cells
     )
     return outcome.but(verdict=Verdict.ERROR, reason=f"{outcome.reason}; {why}", cells=cells)
+
+
+def _accused_beside(outcome: Outcome) -> bool:
+    """Whether the host is at fault for something that was seen beside the cards: a counter that grew, the kernel's log."""
+    critical = any(one.severity is Severity.CRITICAL for one in outcome.findings)
+    return critical or judge_counters(outcome.counters).verdict is Verdict.FAIL

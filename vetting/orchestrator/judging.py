@@ -35,13 +35,15 @@ class Judged:
 def believe(turn: Turn, run: RunRow, attempt: AttemptRow, outcome: Outcome, witness: Witness) -> Judged:
     """Holds a result against what the orchestrator itself saw and was promised."""
     plan = plan_of(turn, run, attempt)
-    judged, against = evidence.believe(outcome, plan, _record(turn, run, attempt, witness))
+    seen = _record(turn, run, attempt, witness)
+    judged, against = evidence.believe(outcome, plan, seen)
     pinned, broken = pins.judge(outcome, attempt.stage, run.spec, plan.inventory, run.profile.name)
     if judged.passed or (pinned.verdict is Verdict.FAIL and judged.verdict is Verdict.ERROR):
         judged = pinned
     if judged.passed and attempt.stage == "Inventory" and inventory_in(judged) is None:
         judged = judged.but(verdict=Verdict.ERROR, reason="Inventory passed without an inventory that can be read")
-    if attempt.stage == "Network" and not broken:
+    critical = any(one.severity is Severity.CRITICAL for one in seen.findings)
+    if attempt.stage == "Network" and not (broken or seen.breaches or critical):
         judged = crowd.excused(judged, _others_on_the_way(run, attempt))
     objections = (
         *(f"({one.fault}) {one.text}" for one in against),

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from vetting.domain.crowd import BY_THE_WAY, excused
-from vetting.domain.outcome import Cell, Outcome, Verdict
+from vetting.domain.outcome import Cell, Counter, Finding, Outcome, Severity, Verdict
 
 SLOW = Cell(component="nic:a", verdict=Verdict.FAIL, reason="to server: 480 Mb/s, floor 900 Mb/s")
 SICK = Cell(component="nic:b", verdict=Verdict.FAIL, reason="rx_crc_errors grew by 3")
+CHECK = Finding(severity=Severity.CRITICAL, component="cpu:1", text="Machine check", source="kernel log")
 SOUND = Cell(component="nic:c", verdict=Verdict.PASS)
 
 
@@ -34,6 +35,8 @@ def test_a_slow_way_in_a_crowd_is_nobodys_fault_and_no_pass() -> None:
         failed(SLOW, by_the_way="nic:a"),
         failed(SLOW, by_the_way=None),
         failed(SOUND),
+        failed(SLOW).but(counters=(Counter(component="host", name="mce", before=0, after=1),)),
+        failed(SLOW).but(findings=(CHECK,)),
         Outcome.error("iperf3 was busy"),
         Outcome.fail("without a cell", data={BY_THE_WAY: ["nic:a"]}),
     ],

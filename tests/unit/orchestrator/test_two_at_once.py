@@ -8,7 +8,8 @@ from tests.fakes import honest
 from tests.unit.orchestrator.conftest import World
 from vetting import wire
 from vetting.domain.crowd import BY_THE_WAY
-from vetting.domain.outcome import Outcome, Verdict
+from vetting.domain.outcome import Finding, Outcome, Severity, Verdict
+from vetting.store import findings
 
 OTHER_MAC = "52:54:00:00:00:02"
 
@@ -57,4 +58,13 @@ async def test_a_slow_card_is_accused_where_nobody_else_was_on_the_way(world: Wo
     run_id, other = await world.begun(), await _other(world)
     await world.reach(other, "Storage")
     await world.reach(run_id, "Network")
+    assert (await _measured(world, run_id, _slow()))[0] == "FAIL"
+
+
+async def test_what_the_kernel_said_meanwhile_accuses_the_host_in_any_crowd(world: World) -> None:
+    run_id, other = await world.begun(), await _other(world)
+    await world.reach(run_id, "Network")
+    await world.reach(other, "Network")
+    seen = Finding(severity=Severity.CRITICAL, component="cpu:1", text="Machine check", source="kernel log")
+    await world.store.write(lambda: findings.add(run_id, "Network", 1, (seen,), at=world.clock.now()))
     assert (await _measured(world, run_id, _slow()))[0] == "FAIL"
