@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import random
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.browser.scene import Scene
+from tests.browser.scene import Scene, staged
 from tests.fakes.siblings import Sibling, good_run
-from tests.unit.web.visitor import Seen, Visitor
-from vetting.domain.hostspec import ExpectedSpec
+from tests.unit.web.visitor import Seen, Visitor, visiting
+from vetting.config import Config, HostClass
+from vetting.domain.hostspec import ExpectedSpec, MeasuredLimit
 from vetting.store import hosts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,3 +117,32 @@ async def test_the_report_of_a_completed_run_leads_to_pinning_that_run(
     run_id = await scene.server.store.write(lambda: good_run(twin))
     assert f"/hosts/{twin.name}/pin?run={run_id}" in (await operator.see(f"/runs/{run_id}/report")).raw
     assert f"/hosts/{twin.name}/pin" not in (await viewer.see(f"/runs/{run_id}/report")).raw
+
+
+FLOOR = MeasuredLimit(stage="Storage", series="disk.*.fio.p99", component="disk:*", like="SAMSUNG*", value=8, unit="ms")
+
+
+def classed(config: Config) -> Config:
+    return replace(config, classes={"r650": HostClass(product="PowerEdge R650*", ceilings=(FLOOR,))})
+
+
+async def test_a_class_is_pinned_for_all_its_hosts_at_once_and_its_own_limits_stand_in_the_settings(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path, change=classed) as scene, visiting(scene, await scene.operator()) as operator:
+        twins = [Sibling(number, random.Random(number)) for number in (1, 2)]
+        for twin in twins:
+            spec = replace(twin.spec, product="PowerEdge R650")
+            await scene.server.store.write(lambda twin=twin, spec=spec: good_run(twin, spec=spec))  # type: ignore[misc]
+        page = f"/hosts/{twins[0].name}/pin?class=r650"
+        seen = await operator.see(page)
+        assert "for 2 hosts: twin-01, twin-02" in seen.text
+        fields = [("mark", hidden(seen, "mark")), ("run", hidden(seen, "run")), ("margin", "10"), ("class", "r650"),
+                  *(("pin", key) for key in boxes(seen))]  # fmt: skip
+        sent = await operator.send_all(page, fields)
+        assert sent.status == 303
+        first, second = [await spec_of(scene, twin) for twin in twins]
+        assert first.floors == second.floors
+        assert len(first.floors) > 5
+        settings = (await operator.see("/settings")).text
+        assert "disk.*.fio.p99 of SAMSUNG* at most 8" in settings
