@@ -19,7 +19,7 @@ MOST_MB_S, LEAST_MB_S = 200.0, 1.0
 # Two healthy virtual cards under six times the load that their processors can carry sent again one segment of 30,000 at most.
 LOST_LIMIT = 0.005
 LEAST_LOST = 20  # segments: fewer are no measure
-LEAST_SENT = 200
+LEAST_SENT = 100
 TRIES = 3  # each of them beyond the limit: a passing crowd on the way is over by then
 PAUSE_S = 3.0
 LIMIT_S = TRIES * (PACED_S + PAUSE_S)
