@@ -18,8 +18,8 @@ from vetting.parsers import kmsg
 POLL_S = 0.5
 RECORDS_A_POLL = 1000
 RECORD_BYTES = 8192  # a read that is smaller than the record fails with EINVAL
-SAME_A_STAGE = 20  # of one kind and component; more are not told
-DIFFERENT_A_STAGE = 100  # kinds and components
+SAME_A_STAGE = 20  # of one kind, component and severity; more are not told
+DIFFERENT_A_STAGE = 100  # kinds and components of each severity: no warnings hide an error
 
 
 class KernelLog:
@@ -29,12 +29,10 @@ class KernelLog:
         self._path = path
         self._on_event = on_event
         self._handle: int | None = None
-        self._seen: Counter[tuple[str, str]] = Counter()
+        self._seen: Counter[tuple[str, str, str]] = Counter()
         self._rest = ""
         self.sequence = 0  # of the last record read
-        self.corrected: Counter[str] = (
-            Counter()
-        )  # machine checks of this stage that were corrected, by the number of the CPU
+        self.corrected: Counter[str] = Counter()  # errors of this stage that were corrected, by component
 
     def open(self, after: int = 0) -> None:
         """Starts behind the record `after`, or at the end where it is 0. A log that cannot be read is a finding: what the
@@ -110,13 +108,15 @@ class KernelLog:
                 continue
             self.sequence = number if number is not None else self.sequence
             if event := kmsg.classify(line):
-                self.corrected.update([event.component] if kmsg.corrected_check(event) else [])
+                self.corrected.update(filter(None, [kmsg.corrected(event)]))
                 self._report(event.kind, event.severity, event.component or "host", event.text)
 
     def _report(self, kind: kmsg.Kind | None, severity: Severity, component: str, text: str) -> None:
-        key = (str(kind), component)
+        key = (str(kind), component, str(severity))
+        if key not in self._seen and sum(known[2] == key[2] for known in self._seen) >= DIFFERENT_A_STAGE:
+            return
         self._seen[key] += 1
-        if self._seen[key] > SAME_A_STAGE or len(self._seen) > DIFFERENT_A_STAGE:
+        if self._seen[key] > SAME_A_STAGE:
             return
         more = " (further ones of this kind are not listed)" if self._seen[key] == SAME_A_STAGE else ""
         self._on_event(kind, Finding(severity=severity, component=component, text=text + more, source="kernel log"))

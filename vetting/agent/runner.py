@@ -111,8 +111,8 @@ class Runner:
         self.kernel.poll()
         after = await asyncio.to_thread(ambient.snapshot, self.root)
         counters = self._beside().named(ambient.counters(before, after))
-        for cpu, times in sorted(self.kernel.corrected.items()):
-            checks = Counter(component=f"cpu:{cpu}", name="corrected_checks", before=0.0, after=float(times))
+        for part, times in sorted(self.kernel.corrected.items()):
+            checks = Counter(component=part, name="corrected_checks", before=0.0, after=float(times))
             counters = (*counters, checks)
         if group:
             counters = (*counters, Counter(component="load", name="oom_kill", before=0.0, after=ooms))

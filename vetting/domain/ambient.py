@@ -55,7 +55,7 @@ RULES: Mapping[str, Rule] = {
     "HardwareCorrupted": Rule(words="memory that the kernel gave up as corrupted (HardwareCorrupted, bytes)"),
     "mce": Rule(words="machine check exceptions"),
     # Where no EDAC driver names a DIMM they are all that is heard of corrected memory errors: the same number is too many.
-    "corrected_checks": Rule(words="corrected machine checks (kernel log)", limit=CORRECTED_LIMIT),
+    "corrected_checks": Rule(words="corrected errors that the kernel tells of", limit=CORRECTED_LIMIT),
     "uncorrected": Rule(words="uncorrected memory errors (EDAC)"),
     "corrected": Rule(words="corrected memory errors (EDAC)", limit=CORRECTED_LIMIT),
     "core_throttle_count": Rule(words="times that cores were slowed down for heat", blame=Blame.NOBODY),

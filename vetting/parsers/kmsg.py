@@ -67,6 +67,8 @@ _TABLE: tuple[tuple[Kind, Severity, str], ...] = (
     (Kind.MCE, CRITICAL, r"Machine [Cc]heck(?: Exception)?: .{0,40}(?:[Pp]anic|[Ff]atal)|mce: .{0,20}Uncorrected"),
     (Kind.MCE, WARNING, r"Machine check events logged|mce: .{0,20}[Hh]ardware [Ee]rror|threshold interrupt"),
     (Kind.MCE, WARNING, r"mce: CPU(?P<c>\d+).{0,40}(?:error|CMCI storm)"),
+    # What firmware found first and told by ACPI (UEFI, N.2.5): a record's line about a memory error of the corrected kinds.
+    (Kind.EDAC_CE, WARNING, r"\[Hardware Error\]:\s+error_type: \d+, (?:single-bit ECC|single-symbol chipkill ECC|scrub corrected error)"),
     (Kind.EDAC_UE, CRITICAL, r"EDAC (?P<c>\S+?): .{0,20}\b(?:\d+ )?UE\b"),
     (Kind.EDAC_CE, WARNING, r"EDAC (?P<c>\S+?): .{0,20}\b(?:\d+ )?CE\b"),
     (Kind.AER, WARNING, PCI + r".{0,60}(?:PCIe Bus Error: severity=Correct(?:ed|able)|AER: (?:Multiple )?Correct(?:ed|able) error)"),
@@ -140,9 +142,11 @@ def classify(line: str) -> KernelEvent | None:
     return None
 
 
-def corrected_check(event: KernelEvent) -> bool:
-    """Whether this is the line, one of several, by which the kernel tells of one machine check that was corrected."""
-    return event.kind is Kind.MCE and event.severity is WARNING and "Machine Check:" in event.text
+def corrected(event: KernelEvent) -> str:
+    """Whose error was corrected, where this is the line, one of several, by which the kernel tells of one: cpu:3, or memory."""
+    if event.kind is Kind.MCE and event.severity is WARNING and "Machine Check:" in event.text:
+        return f"cpu:{event.component}"
+    return "memory" if event.kind is Kind.EDAC_CE and "error_type:" in event.text else ""
 
 
 def _stamped(line: str) -> tuple[float | None, str]:

@@ -16,7 +16,7 @@ from vetting.agent.assignment import ahead_s
 from vetting.agent.blame import component
 from vetting.agent.cgroup import Home, StageGroup, find_home, load_limit_bytes
 from vetting.agent.evidence import file_name
-from vetting.agent.kmsg import SAME_A_STAGE, KernelLog
+from vetting.agent.kmsg import DIFFERENT_A_STAGE, SAME_A_STAGE, KernelLog
 from vetting.agent.orders import How, Orders, Work
 from vetting.agent.power import LiveHands
 from vetting.agent.settings import LIVE_MARKER, OnEnd, is_live_image, settle
@@ -24,7 +24,7 @@ from vetting.client import Client, Unreachable, waits
 from vetting.domain.errors import BadInput, Conflict, NotAllowed, StageMismatch, ToolMissing
 from vetting.domain.hostspec import Identity
 from vetting.domain.inventory import FoundCpu, FoundDisk, FoundGpu, FoundNic, Inventory
-from vetting.domain.outcome import Finding, ToolRun
+from vetting.domain.outcome import Finding, Severity, ToolRun
 from vetting.parsers.kmsg import Kind
 
 PIN = "ab" * 32
@@ -172,21 +172,40 @@ def test_a_flood_of_equal_complaints_is_bounded_per_stage(tmp_path: Path) -> Non
     log.close()
 
 
-def test_corrected_machine_checks_are_counted_however_many_are_told(tmp_path: Path) -> None:
+def test_corrected_errors_are_counted_however_many_are_told(tmp_path: Path) -> None:
     path = tmp_path / "kmsg"
     path.write_text("")
     log, heard = follow(path)
     said = "mce: [Hardware Error]: CPU 3: Machine Check: 0 Bank 6: {status}00004000010090"
     with path.open("a") as more:
         more.writelines(f"0,{number},1,-;{said.format(status='9c')}\n" for number in range(1, 51))
-        more.write(
-            f"0,51,1,-;{said.format(status='bc')}\n0,52,1,-;mce: [Hardware Error]: Machine check events logged\n"
-        )
+        more.write("0,52,1,-;mce: [Hardware Error]: Machine check events logged\n")
+        more.write("4,53,1,-;{1}[Hardware Error]: event severity: corrected\n")
+        more.write("4,54,1,-;{1}[Hardware Error]:   error_type: 2, single-bit ECC\n")
     log.poll()
-    assert log.corrected == {"3": 50}
-    assert len(heard) == SAME_A_STAGE + 1
+    assert log.corrected == {"cpu:3": 50, "memory": 1}
+    assert len(heard) < 2 * SAME_A_STAGE
     log.new_stage()
     assert not log.corrected
+    log.close()
+
+
+def test_a_flood_of_warnings_hides_no_error_of_the_same_part(tmp_path: Path) -> None:
+    path = tmp_path / "kmsg"
+    path.write_text("")
+    log, heard = follow(path)
+    said = "0,{},1,-;pcieport 0000:00:1c.0: AER: {} error message received from 0000:01:00.0\n"
+    with path.open("a") as more:
+        more.writelines(said.format(number, "Correctable") for number in range(1, 200))
+        more.write(said.format(200, "Uncorrectable (Fatal)"))
+    log.poll()
+    assert [finding.severity for _, finding in heard] == [Severity.WARNING] * SAME_A_STAGE + [Severity.CRITICAL]
+    with path.open("a") as more:
+        more.writelines(f"4,{300 + number},1,-;ata{number}: hard resetting link\n" for number in range(500))
+        more.write(READ_ERROR := "3,999,1,-;I/O error, dev sda, sector 2048 op 0x0:(READ)\n")
+    log.poll()
+    assert len(heard) < 2 * DIFFERENT_A_STAGE
+    assert heard[-1][1].text in READ_ERROR
     log.close()
 
 

@@ -125,7 +125,7 @@ async def test_corrected_machine_checks_accuse_a_core_by_their_number(
     assert outcome.verdict is verdict
     assert [counter.after for counter in outcome.counters if counter.name == "corrected_checks"] == [times]
     assert any(
-        f"cpu:3: corrected machine checks (kernel log): +{times}" in finding.text for finding in outcome.findings
+        f"cpu:3: corrected errors that the kernel tells of: +{times}" in finding.text for finding in outcome.findings
     )
 
 

@@ -29,6 +29,7 @@ LINES: list[tuple[str, Kind, Severity, str]] = [
         "EDAC MC0: 1 CE memory read error on CPU_SrcID#0_MC#0_Chan#1_DIMM#0 (channel:1 slot:0 page:0x1 offset:0x0 grain:32 syndrome:0x0)",
         Kind.EDAC_CE, WARNING, "MC0",
     ),
+    ("{2}[Hardware Error]: error_type: 4, single-symbol chipkill ECC", Kind.EDAC_CE, WARNING, ""),
     ("EDAC MC1: 1 UE memory scrubbing error on CPU_SrcID#1_MC#0_Chan#0_DIMM#0 (channel:0)", Kind.EDAC_UE, CRITICAL, "MC1"),
     ("pcieport 0000:00:1c.0: AER: Corrected error received: 0000:01:00.0", Kind.AER, WARNING, "0000:00:1c.0"),
     ("pcieport 0000:00:1c.0: AER: Correctable error message received from 0000:01:00.0", Kind.AER, WARNING, "0000:00:1c.0"),
