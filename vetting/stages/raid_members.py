@@ -23,6 +23,16 @@ def is_volume(drive: Drive | None, volumes: Collection[str]) -> bool:
     return bool(drive and drive.volume and drive.block and drive.block.kname in volumes)
 
 
+def once(examined: Sequence[Examined]) -> list[Examined]:
+    """One cell a component: a member that bears its volume's serial, or is seen by two paths, has said what it has to say."""
+    kept: dict[str, Examined] = {}
+    for each in examined:
+        before = kept.setdefault(each.cell.component, each)
+        if before.cell.verdict.passed and not each.cell.verdict.passed:
+            kept[each.cell.component] = each
+    return list(kept.values())
+
+
 @dataclass(slots=True)
 class Members:
     """What stands behind the RAID controllers: each member is examined like any drive, whether the spec names it or not.
@@ -48,7 +58,7 @@ class Members:
         cell = self._judged(controller, named, answers)
         failed = [each.cell for each in done if not each.cell.verdict.passed]
         worst = next((each for each in failed if each.verdict is Verdict.FAIL), failed[0] if failed else cell)
-        return [Examined(cell), *done, *(Examined(each) for each in self._volumes(controller, worst))]
+        return [*(Examined(each) for each in self._volumes(controller, worst)), Examined(cell), *done]
 
     async def _member(self, drive: Drive) -> Examined:
         assert drive.told and drive.told.serial

@@ -18,7 +18,7 @@ from vetting.stages.probes import raid
 from vetting.stages.probes.asking import Unread
 from vetting.stages.probes.drives import AT_ONCE, SMARTCTL_LIMIT_S, find, size_of
 from vetting.stages.probes.selftest import LATE, LEAST_LONG_S, SHORT_S, SLOWEST_MB_S
-from vetting.stages.raid_members import Members, is_volume
+from vetting.stages.raid_members import Members, is_volume, once
 
 
 class Smart:
@@ -59,7 +59,7 @@ class Smart:
         direct = [disk for disk in expected if not is_volume(found.by_serial[disk.serial], volumes)]
         done = list(await asyncio.gather(*(Examination(deps, disk, turns).of(found) for disk in direct)))
         if controllers:
-            done += await Members(deps, controllers, found, turns).examined()
+            done = once([*done, *await Members(deps, controllers, found, turns).examined()])
         return Outcome.of_cells(
             [each.cell for each in done],
             counters=tuple(counter for each in done for counter in each.counters),

@@ -110,6 +110,14 @@ async def test_a_member_that_bears_its_volume_s_serial_is_examined_all_the_same(
     failing = member("-d megaraid,0 /dev/bus/0", "00a1b2c3d4", passed=False, exit_status=8)
     outcome = await vet(MEGARAID, scan(("/dev/bus/0", "megaraid,0")), lsblk(SDA), *failing)
     assert outcome.verdict is Verdict.FAIL
+    assert sorted(cell.component for cell in outcome.cells) == ["disk:00a1b2c3d4", "raid:0000:18:00.0"]
+
+
+async def test_a_member_that_is_seen_by_two_paths_has_one_cell() -> None:
+    bad = member("-d megaraid,1 /dev/bus/0", "M0", passed=False, exit_status=8)
+    outcome = await vet(MEGARAID, TWO, lsblk(SDA), *member("-d megaraid,0 /dev/bus/0", "M0"), *bad)
+    assert outcome.verdict is Verdict.FAIL
+    assert [cell.component for cell in outcome.cells].count("disk:M0") == 1
 
 
 async def test_a_smart_array_s_members_are_asked_for_by_number_until_there_is_none() -> None:
