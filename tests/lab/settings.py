@@ -22,7 +22,7 @@ LAB: dict[str, Any] = {
     "smart": {"self_test": "none"},
     # A core alone, all cores, then memory: each long enough for every method to come around under emulation.
     "cpu_stress": {
-        "cpu_s": 10, "ram_s": 6, "core_s": 4, "ram_spare_bytes": "768MiB", "ram_floor_bytes": "64MiB",
+        "cpu_s": 10, "ram_s": 12, "core_s": 4, "ram_spare_bytes": "768MiB", "ram_floor_bytes": "64MiB",
         "ram_cap_bytes": "128MiB", "ram_cover": 0,
     },
     "storage": {"surface": "full", "fio_s": 4, "fio_size_bytes": "8MiB", "countdown_s": 2, "surface_floor_mb_s": 1},

@@ -11,7 +11,20 @@ import pytest
 
 from tests.machine.silent_green.matrix import Matrix
 
-NEEDED = ("stress-ng", "fio", "iperf3", "smartctl", "lscpu", "lsblk", "ip", "ethtool", "blkid", "wipefs", "losetup")
+NEEDED = (
+    "stress-ng",
+    "stressapptest",
+    "fio",
+    "iperf3",
+    "smartctl",
+    "lscpu",
+    "lsblk",
+    "ip",
+    "ethtool",
+    "blkid",
+    "wipefs",
+    "losetup",
+)
 
 
 @pytest.fixture(autouse=True)
