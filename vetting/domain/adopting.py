@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from vetting.domain.disks import LOCAL_TRANSPORTS, normal_serial
-from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin
+from vetting.domain.hostspec import ExpectedDisk, ExpectedNic, ExpectedSpec, FirmwarePin, MeasuredLimit
 from vetting.domain.inventory import SEVERAL, FirmwareItem, FoundDisk, Inventory
 from vetting.domain.naming import known, mac_of, same_wwn
 from vetting.domain.specdiff import find_disk, installed_bytes, unreadable
+from vetting.domain.yardsticks import likeness
 
 LONGEST = 1000  # of a text that a spec may hold
 
@@ -59,15 +61,28 @@ def adopt(found: Inventory, old: ExpectedSpec) -> Adopted:
         f"{topic} could not be read ({_text(why)[:200]}); what the spec said of it stays."
         for topic, why in sorted(found.unreadable.items())
     ]
-    return Adopted(spec=_without_limits_of_the_gone(old, spec, notes), notes=tuple(notes))
+    return Adopted(spec=_without_limits_of_the_gone(found, old, spec, notes), notes=tuple(notes))
 
 
-def _without_limits_of_the_gone(old: ExpectedSpec, new: ExpectedSpec, notes: list[str]) -> ExpectedSpec:
-    """A floor of a card or disk that is no longer expected would make every run an ERROR: nothing can measure it."""
+def _without_limits_of_the_gone(
+    found: Inventory, old: ExpectedSpec, new: ExpectedSpec, notes: list[str]
+) -> ExpectedSpec:
+    """A floor of a card or disk that is no longer expected, or of a model that the host no longer has, would make every run an
+    ERROR: nothing can measure it."""
     gone = {f"nic:{mac_of(nic.mac)}" for nic in old.nics} - {f"nic:{mac_of(nic.mac)}" for nic in new.nics}
     gone |= {f"disk:{disk.serial}" for disk in old.disks} - {f"disk:{disk.serial}" for disk in new.disks}
-    floors = tuple(limit for limit in new.floors if limit.component not in gone)
-    ceilings = tuple(limit for limit in new.ceilings if limit.component not in gone)
+    models: dict[str, set[str]] = {}
+    if not unreadable(found, "disks"):
+        models["disk"] = {likeness(f"disk:{disk.serial}", found) for disk in found.disks}
+    if not unreadable(found, "gpus"):
+        models["gpu"] = {gpu.name for gpu in found.gpus}
+
+    def stays(limit: MeasuredLimit) -> bool:
+        alike = models.get(limit.component.partition(":")[0])
+        of_a_model_here = limit.like == "*" or alike is None or any(fnmatchcase(one, limit.like) for one in alike)
+        return limit.component not in gone and of_a_model_here
+
+    floors, ceilings = tuple(filter(stays, new.floors)), tuple(filter(stays, new.ceilings))
     dropped = len(new.floors) + len(new.ceilings) - len(floors) - len(ceilings)
     if dropped:
         notes.append(f"{dropped} floors and ceilings named parts that were not found: they are no longer in this spec.")

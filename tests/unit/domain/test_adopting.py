@@ -163,3 +163,14 @@ def test_a_floor_of_a_card_that_is_gone_goes_with_it_and_the_others_stay() -> No
     adopted = adopt(FOUND, ExpectedSpec(nics=(gone, stays), floors=(*floors, every)))
     assert adopted.spec.floors == (floors[1], every)
     assert any("1 floors and ceilings named parts that were not found" in note for note in adopted.notes)
+
+
+def test_a_floor_of_a_model_that_is_gone_goes_and_one_that_could_not_be_read_stays() -> None:
+    model = FOUND.disks[0].model
+    here, gone = (
+        MeasuredLimit(stage="Storage", series="disk.*.fio.iops", component="disk:*", like=f"{name}*", value=900)
+        for name in (model, "ST8000")
+    )
+    old = ExpectedSpec(floors=(here, gone))
+    assert adopt(FOUND, old).spec.floors == (here,)
+    assert adopt(replace(FOUND, unreadable={"disks": "no"}), old).spec.floors == (here, gone)
