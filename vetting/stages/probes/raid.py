@@ -79,8 +79,9 @@ class _Unit:
 def controllers(deps: Deps) -> tuple[RaidController, ...]:
     """Those that show volumes in this boot, and those of the RAID class that no driver has taken."""
     found = []
+    scsi = {path.split("/")[5] for deep in ("host*", "ata*/host*") for path in deps.glob(f"{PCI}/*/{deep}")}
     for pci in sorted({path.split("/")[5] for path in deps.glob(f"{PCI}/*/class")}):
-        units = _units(deps, pci)
+        units = _units(deps, pci) if pci in scsi else []
         volumes = [unit for unit in units if unit.volume]
         if volumes:
             found.append(_controller(deps, pci, units, volumes))
