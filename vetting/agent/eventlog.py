@@ -26,12 +26,12 @@ LIMIT_S = 20.0
 TRIES = 3  # a BMC is slow now and then; one that stays silent is unknown
 FINDINGS = 20  # of one stage
 
-# What no load of ours brings about on sound hardware (IPMI 2.0, table 42-3). Heat is judged by the host's own limits, a
-# corrected error by its number.
+# What no load of ours brings about on sound hardware (IPMI 2.0, tables 42-2 and 42-3). A corrected error is judged by its
+# number, a slow fan by what its sensor reads.
 ACCUSES = re.compile(
     r"uncorrectable|logging limit reached|parity|machine check|\bierr\b|\bmca? error|bus fatal|\bperr\b|\bserr\b|(?<!non-)fatal"
     r"|thermal trip|failure detected|predictive failure|ac lost|input lost|out-of-range|drive fault|in failed array"
-    r"|redundancy lost|non-recoverable",
+    r"|redundancy lost|non-recoverable|(?:voltage|temperature|current)\b.{0,60}(?:upper|lower) critical",
     re.IGNORECASE,
 )
 CORRECTED = re.compile(r"(?<!un)correctable ecc", re.IGNORECASE)

@@ -57,6 +57,13 @@ async def test_old_records_accuse_nobody() -> None:
         ("Processor #0x01 | IERR | Asserted", Severity.CRITICAL),
         ("Critical Interrupt #0x05 | Bus Fatal Error | Asserted", Severity.CRITICAL),
         ("Fan #0x30 | Lower Critical going low | Asserted", Severity.WARNING),
+        ("Voltage #0x31 | Lower Critical going low  | Asserted", Severity.CRITICAL),
+        (
+            "Temperature CPU1 Temp | Upper Critical going high | Asserted | Reading 99 > Threshold 95 degrees C",
+            Severity.CRITICAL,
+        ),
+        ("Temperature CPU1 Temp | Upper Non-critical going high | Asserted", Severity.WARNING),
+        ("Temperature CPU1 Temp | Upper Critical going high | Deasserted", Severity.WARNING),
         ("OS Boot | C: boot completed | Asserted", Severity.WARNING),
         ("Event Logging Disabled #0x10 | Log area reset/cleared | Asserted", Severity.WARNING),
     ],
