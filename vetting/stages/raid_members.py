@@ -15,7 +15,7 @@ from vetting.parsers.errors import bounded
 from vetting.stages.base import Deps
 from vetting.stages.examination import Examination, Examined
 from vetting.stages.probes.asking import Unread
-from vetting.stages.probes.drives import Drive, Found, introduced
+from vetting.stages.probes.drives import Drive, Found, comparable, introduced
 from vetting.stages.probes.raid import RaidController
 
 
@@ -52,9 +52,14 @@ class Members:
         members = [drive for drive in self.found.seen if drive.controller == controller.pci]
         answers = await introduced(self.deps, members)
         named = [each for each in answers if isinstance(each, Drive) and each.told and each.told.serial]
-        examined = {(each.path, each.device_type) for each in self.found.by_serial.values() if each}
-        rest = [each for each in named if (each.path, each.device_type) not in examined]
-        done = list(await asyncio.gather(*(self._member(each) for each in rest)))
+        direct = {
+            comparable(disk.serial)
+            for disk in self.deps.job.expected_disks
+            if not is_volume(self.found.by_serial[disk.serial], controller.volumes)
+        }
+        # A drive that is passed through beside a volume, or that has two paths, is seen twice.
+        rest = {each.serials: each for each in reversed(named) if not each.serials & direct}
+        done = list(await asyncio.gather(*(self._member(each) for each in rest.values())))
         cell = self._judged(controller, named, answers)
         failed = [each.cell for each in done if not each.cell.verdict.passed]
         worst = next((each for each in failed if each.verdict is Verdict.FAIL), failed[0] if failed else cell)

@@ -113,11 +113,31 @@ async def test_a_member_that_bears_its_volume_s_serial_is_examined_all_the_same(
     assert sorted(cell.component for cell in outcome.cells) == ["disk:00a1b2c3d4", "raid:0000:18:00.0"]
 
 
-async def test_a_member_that_is_seen_by_two_paths_has_one_cell() -> None:
-    bad = member("-d megaraid,1 /dev/bus/0", "M0", passed=False, exit_status=8)
-    outcome = await vet(MEGARAID, TWO, lsblk(SDA), *member("-d megaraid,0 /dev/bus/0", "M0"), *bad)
-    assert outcome.verdict is Verdict.FAIL
+async def test_a_member_that_is_seen_by_two_paths_is_examined_once() -> None:
+    tools = [TWO, lsblk(SDA), *member("-d megaraid,0 /dev/bus/0", "M0")]
+    tools.append(says("smartctl -i -d megaraid,1 /dev/bus/0", ata("M0")))
+    outcome = await vet(MEGARAID, *tools)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
     assert [cell.component for cell in outcome.cells].count("disk:M0") == 1
+
+
+async def test_a_drive_that_is_passed_through_beside_a_volume_is_examined_once() -> None:
+    files = MEGARAID | unit("0:0:5:0", "ATA", "WDC WD4000FYYX", block="sdb")
+    tools = [
+        TWO,
+        lsblk(SDA, block("sdb", "M1")),
+        says("smartctl -x /dev/sdb", ata("M1")),
+        *member("-d megaraid,0 /dev/bus/0", "M0"),
+    ]
+    tools.append(says("smartctl -i -d megaraid,1 /dev/bus/0", ata("M1")))
+    outcome = await vet(files, *tools, disks=(VOLUME, ExpectedDisk(serial="M1")))
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert sorted(cell.component for cell in outcome.cells) == [
+        "disk:00a1b2c3d4",
+        "disk:M0",
+        "disk:M1",
+        "raid:0000:18:00.0",
+    ]
 
 
 async def test_a_smart_array_s_members_are_asked_for_by_number_until_there_is_none() -> None:
