@@ -30,7 +30,7 @@ SHORT = """
 profiles:
   short:
     base: taste
-    cpu_stress: {cpu_s: 3, ram_s: 3, core_s: 0, ram_cap_bytes: 256MiB}
+    cpu_stress: {cpu_s: 3, ram_s: 6, core_s: 0, ram_cap_bytes: 256MiB}
     storage: {fio_s: 2, fio_size_bytes: 16MiB}
     network: {seconds: 2}
     burn: {seconds: 4}
