@@ -77,15 +77,16 @@ async def carry(
     keep: str,
     tries: int = TRIES,
     pace_mb_s: float = 0.0,
+    again: int = 0,
 ) -> Carried:
     """Sends for `seconds`. `mode`: "" to the server, "--reverse" from it, "--bidir" both. `pace_mb_s`: megabits per second of
-    each stream; 0: as fast as it goes. Tries again what never began, and once what the server broke off."""
+    each stream; 0: as fast as it goes. Tries again what never began, and `again` times what the server
+    broke off: not beside other loads, for it would run on when they are through."""
     argv = ["iperf3", "-c", way.host, "-p", str(way.port), "-J", "-t", f"{seconds:g}", "-P", str(parallel)]
     interval_s = min(max(1, round(seconds / INTERVALS)), LONGEST_INTERVAL_S)
     argv += ["-i", str(interval_s), "--connect-timeout", str(CONNECT_MS), *((mode,) if mode else ()), *way.bind]
     if pace_mb_s:
         argv += ["-b", f"{pace_mb_s:g}M", "--fq-rate", f"{pace_mb_s:g}M", "-l", SMALL_BLOCK]
-    again = 1
     pause_s, carried = FIRST_PAUSE_S, Carried(verdict=Verdict.ERROR, reason="iperf3 was not run")
     for left in reversed(range(tries)):
         before = carried_bytes(deps, way.interface)

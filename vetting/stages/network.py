@@ -216,7 +216,7 @@ async def _carried(deps: Deps, nic: _Nic, way: Way, *, speed: int | None) -> Non
         for number, (name, mode) in enumerate(DIRECTIONS):
             async with _watched(deps, nic, way, from_s=number * knobs.seconds, for_s=knobs.seconds, of_s=whole_s):
                 carried = await carry(
-                    deps, way, seconds=knobs.seconds, parallel=knobs.parallel, mode=mode, keep=_kept(nic, name)
+                    deps, way, seconds=knobs.seconds, parallel=knobs.parallel, mode=mode, keep=_kept(nic, name), again=1
                 )
             rates[name] = _judge_direction(deps, nic, name, carried, speed)
         for number, (name, mode) in enumerate(DIRECTIONS):

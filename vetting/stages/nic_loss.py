@@ -105,7 +105,7 @@ def _judged(tried: list[_Try], pace: float, name: str) -> Paced:
 
 async def _try(deps: Deps, way: Way, *, mode: str, seconds: float, pace: float, keep: str) -> _Try:
     before = _too_slow(deps, way.interface)
-    carried = await carry(deps, way, seconds=seconds, parallel=1, mode=mode, keep=keep, pace_mb_s=pace)
+    carried = await carry(deps, way, seconds=seconds, parallel=1, mode=mode, keep=keep, pace_mb_s=pace, again=1)
     flow = next(iter(carried.flows), None)
     if carried.verdict is not Verdict.PASS or flow is None or carried.told is None:
         return _Try(carried=carried)
