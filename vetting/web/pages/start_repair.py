@@ -135,10 +135,14 @@ def repeat_note(told: Forecast, ordered: RepairOrder) -> str:
     sure, asked = repetition.reached(history, times * alone), ordered.repair.confidence
     if repetition.passes_needed(history, asked, alone) > times:
         return (
-            f"{history.stage} failed before the repair and is passed {times} × at most: {repetition.percent(sure)} sure, and not "
+            f"{history.stage} failed before the repair and is passed {_often(times)} at most: {repetition.percent(sure)} sure, and not "
             f"{repetition.percent(asked)}; a longer profile gets further."
         )
-    return f"{history.stage} failed before the repair and is passed {times} ×: {repetition.percent(asked)} sure."
+    return f"{history.stage} failed before the repair and is passed {_often(times)}: {repetition.percent(asked)} sure."
+
+
+def _often(times: int) -> str:
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
 
 
 def _passes(ordered: RepairOrder, history: History, pass_s: float) -> int:
