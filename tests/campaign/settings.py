@@ -9,8 +9,8 @@ from tests.campaign.fault import BOOT, Control, Fault
 from tests.lab.settings import LAB, laid_over
 from vetting.domain.states import STAGE_ORDER
 
-# What CI runs each time: a healthy host (the lab's walks are two more), a disk, the record, the event log, our own trouble, a cable.
-EACH_TIME = ("healthy-nvme", "medium-error-sata", "dimm-missing", "sel-memory", "worker-killed", "link-cut")
+# What CI runs each time: a healthy host (the lab's walks are two more), a disk, somebody's data, the record, the event log, a cable.
+EACH_TIME = ("healthy-nvme", "medium-error-sata", "holds-lvm", "dimm-missing", "sel-memory", "link-cut")
 ALWAYS = ("Inventory", "Firmware", "SpecValidate", "Reporting")
 # A guest on a machine that is busy may not get its turn for a while: that is no silence of a host.
 SHORT = laid_over(LAB, {"lost_after_s": 90, "grace_s": 300})
