@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.machine.surface.lying_disks import LIARS, Disk
+from tests.machine.surface.lying_disks import BLOCK, LIARS, Disk
 from vetting.surface.device import OpenDisk
 
 KINDS: dict[str, type[Disk]] = {"honest": Disk, **LIARS}
@@ -86,12 +86,19 @@ class Conversation:
         self.end.sendall(struct.pack(">IIQ", REPLIED, error, handle) + data)
 
     def _read(self, offset: int, length: int) -> bytes:
-        data = bytearray(length)
-        self.disk.read(memoryview(data), offset)
-        return bytes(data)
+        """The liars think in blocks; firmware asks for single sectors."""
+        start, end = _blocks_around(offset, length)
+        data = bytearray(end - start)
+        self.disk.read(memoryview(data), start)
+        return bytes(data[offset - start : offset - start + length])
 
     def _write(self, offset: int, length: int) -> bytes:
-        self.disk.write(memoryview(self._take(length)), offset)
+        data = self._take(length)
+        start, end = _blocks_around(offset, length)
+        if (start, end) != (offset, offset + length):
+            whole = self._read(start, end - start)
+            data = whole[: offset - start] + data + whole[offset - start + length :]
+        self.disk.write(memoryview(data), start)
         return b""
 
     def _flush(self, offset: int, length: int) -> bytes:
@@ -112,6 +119,10 @@ class Conversation:
                 raise Gone
             done += came
         return bytes(taken)
+
+
+def _blocks_around(offset: int, length: int) -> tuple[int, int]:
+    return offset // BLOCK * BLOCK, -(-(offset + length) // BLOCK) * BLOCK
 
 
 def serve(path: Path, file: Path, kind: str, seed: int) -> None:

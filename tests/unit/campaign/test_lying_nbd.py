@@ -85,3 +85,14 @@ def test_what_it_cannot_do_is_an_error_and_the_talk_goes_on(tmp_path: Path) -> N
         client.asks(GO)
         assert client.does(9, 0, 512)[0] == lying_nbd.EINVAL
         assert client.does(READ, 0, 512) == (0, bytes(512))
+
+
+def test_single_sectors_are_read_and_written_on_every_kind(tmp_path: Path) -> None:
+    sector = random.Random(2).randbytes(512)
+    for number, kind in enumerate(lying_nbd.KINDS):
+        with served(kind, tmp_path / str(number)) as client:
+            client.asks(GO)
+            assert client.does(WRITE, 512, 512, sector) == (0, b""), kind
+            assert client.does(READ, 1024, 512)[0] == 0, kind
+            if kind == "honest":
+                assert client.does(READ, 512, 512) == (0, sector)
