@@ -1,4 +1,4 @@
-"""What is looked at beside a stage, by nobody's program but ours: PCIe links, PCI devices that vanish, the BMC's sensors.
+"""What is looked at beside a stage, by nobody's program but ours: PCIe links, PCI devices that vanish, fans, the BMC's sensors.
 
 A stage knows nothing of it. Its outcome goes out with what was seen, and `runner.judged` makes of that what it is.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vetting.agent.eventlog import Ask, EventLog
+from vetting.agent.fans import FanWatch
 from vetting.agent.links import LinkWatch
 from vetting.agent.pcitree import PciTree
 from vetting.agent.sensorwatch import STAGES, SensorWatch, ask_plainly
@@ -40,7 +41,8 @@ class Around:
         links = LinkWatch(tree, name, job.inventory)
         log = EventLog(self.root, self.ask)
         bmc = SensorWatch(self.clock, self.ask, self.sensors) if name in STAGES and log.there else None
-        going: list[Coroutine[Any, Any, None]] = [links.watch(self.clock)]
+        fans = FanWatch(self.root, name)
+        going: list[Coroutine[Any, Any, None]] = [links.watch(self.clock), fans.watch(self.clock)]
         if bmc:
             await bmc.begin()
             going.append(bmc.watch())
@@ -54,7 +56,7 @@ class Around:
         if outcome.verdict is Verdict.CANCELLED:  # somebody waits for it to let go
             return outcome
         await asyncio.to_thread(links.look)
-        outcome = _with_gone(links.judged(outcome, job.expected.severities), tree)
+        outcome = _with_gone(fans.judged(links.judged(outcome, job.expected.severities)), tree)
         if name == FIRST and log.there:
             outcome = replace(outcome, findings=(*outcome.findings, *await log.full()))
         if bmc:
