@@ -154,6 +154,9 @@ def once_more(turn: Turn, run: RunRow) -> bool:
     if told is None or told.ordered.history is None or told.ordered.history.stage != run.stage:
         return False
     ordered, history = told.ordered, told.ordered.history
+    last = attempts.latest(run.id, run.stage)
+    if last is None or last.verdict is not Verdict.PASS:  # what was skipped would be skipped again
+        return False
     passes = clean_passes(attempts.attempts_of(run.id), history)
     if not repetition.once_more(history, ordered.repair.confidence, ordered.bounds, passes):
         return False

@@ -411,3 +411,19 @@ async def _claimed(world: World, run_id: int) -> None:
     """By a fresh ticket: the machine asks for its boot script."""
     run = await world.run(run_id)
     await world.claim(await world.progress.boot_requested(run.host_id), identity=OTHER)
+
+
+async def test_a_stage_that_is_skipped_at_last_is_not_asked_for_ever(bench: Bench) -> None:
+    """Sensors that went away between two passes: the run goes on, and says that it is not sure."""
+    world = bench.world
+    await bench.failed("PSU", after_s=2.0)
+    run_id = await bench.repaired(A1)
+    await bench.walk(run_id, AFTER, to="PSU")
+    assert (await bench.post(run_id, "PSU", AFTER)).next_attempt == 2
+    skip = Outcome.skip("no telemetry").but(started_s=100.0, ended_s=101.0)
+    assert (await world.post(run_id, "PSU", 2, skip)).verdict == "SKIP"
+    assert await world.state(run_id) is RunState.COMPLETED
+    assert len(await world.attempts(run_id, "PSU")) == 2
+    assert any(
+        "confidence in the repair: 39 % instead of 95 %" in text for text in (await bench.verdict(run_id)).qualifiers
+    )
