@@ -53,10 +53,23 @@ def _disk_serials(root: Path) -> set[str]:
     for disk in sorted((root / "sys/block").glob("*")):
         if not is_fixed(disk):
             continue
-        serial = _text(disk / "serial") or _text(disk / "device/serial") or _unit_serial(disk / "device/vpd_pg80")
-        if serial:
+        if serial := _serial(disk):
             found.add(serial)
     return found
+
+
+def disk_serial(root: Path, name: str) -> str:
+    """Of the disk that the kernel calls so, or that it calls a part of so; empty where there is none, or it tells none."""
+    if not re.fullmatch(r"[a-z][\w!-]*", name):
+        return ""
+    disk = root / "sys/class/block" / name
+    if not disk.exists():
+        disk = root / "sys/block" / name
+    return _serial(disk.resolve().parent if (disk / "partition").exists() else disk)
+
+
+def _serial(disk: Path) -> str:
+    return _text(disk / "serial") or _text(disk / "device/serial") or _unit_serial(disk / "device/vpd_pg80")
 
 
 def _unit_serial(page: Path) -> str:

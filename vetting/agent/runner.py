@@ -33,6 +33,7 @@ from vetting.domain.ambient import LIMITS_OF, judge_counters
 from vetting.domain.errors import ToolMissing
 from vetting.domain.inventory import Inventory
 from vetting.domain.outcome import Counter, Finding, Outcome, Severity, Verdict
+from vetting.identity import disk_serial
 from vetting.parsers.errors import ParseError
 from vetting.parsers.kmsg import Kind
 from vetting.stages.base import Job, Stage
@@ -78,6 +79,10 @@ class Runner:
         """A complaint of the kernel, now: told at once, and counted for the stage that runs."""
         inventory = self._job.inventory if self._job else None
         named, text = blame.told(kind, finding.component, finding.text, inventory)
+        if named == "host" and (
+            serial := disk_serial(self.root, finding.component)
+        ):  # Inventory itself knows no disk yet
+            named = f"disk:{serial}"
         known = replace(finding, component=named, text=text)
         self._kernel_findings.append(known)
         self.logs.find(known)

@@ -129,6 +129,17 @@ async def test_corrected_machine_checks_accuse_a_core_by_their_number(
     )
 
 
+async def test_a_disk_that_fails_before_the_inventory_is_known_is_told_by_its_serial(bench: Bench) -> None:
+    async def act(deps: Deps) -> Outcome:
+        with bench.kernel_log.open("a") as log:
+            log.write(READ_ERROR)
+        return Outcome.ok()
+
+    outcome = await outcome_of(bench, TinyStage("Inventory", act))
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.reason.startswith("disk:WD-123: I/O error, dev sda")
+
+
 async def test_a_skip_does_not_hide_a_hardware_error_either(bench: Bench) -> None:
     async def act(deps: Deps) -> Outcome:
         with bench.kernel_log.open("a") as log:
