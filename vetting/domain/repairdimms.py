@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from vetting.domain.inventory import FoundDimm
@@ -78,8 +79,15 @@ def _label(part: Part, was: Slots, now: Slots) -> str:
 class _Look:
     def __init__(self, was: Slots, now: Slots, run: int) -> None:
         self.was, self.now, self.run = was, now, run
-        self.where_was = {known(dimm.serial): label for label, dimm in was.items() if known(dimm.serial)}
-        self.where_now = {known(dimm.serial): label for label, dimm in now.items() if known(dimm.serial)}
+        counts = [Counter(known(dimm.serial) for dimm in slots.values()) for slots in (was, now)]
+        self.shared = {serial for count in counts for serial, times in count.items() if times > 1}
+        self.where_was = {self._own(dimm): label for label, dimm in was.items() if self._own(dimm)}
+        self.where_now = {self._own(dimm): label for label, dimm in now.items() if self._own(dimm)}
+
+    def _own(self, dimm: FoundDimm) -> str:
+        """Its serial as compared; empty where it tells none, or one that another DIMM tells too."""
+        serial = known(dimm.serial)
+        return "" if serial in self.shared else serial
 
     def told(self, part: Part, label: str) -> tuple[str, str, Serials, Serials]:
         if not label:
@@ -93,9 +101,14 @@ class _Look:
         name = f"DIMM {label}"
         if new is None:
             return "not replaced", f"{name} is empty: nothing is fitted, or it is not seen", (), ()
-        serial, before = known(new.serial), known(old.serial) if old else ""
+        serial, before = self._own(new), self._own(old) if old else ""
         if not serial or (old is not None and not before):
-            return "cannot be proved", f"{name}: that it was replaced cannot be proved, for it tells no serial", (), ()
+            return (
+                "cannot be proved",
+                f"{name}: that it was replaced cannot be proved, for it tells no serial of its own",
+                (),
+                (),
+            )
         if old is not None and serial == before:
             text = f"{name} still has serial {new.serial}: the part named as replaced was not replaced"
             return "not replaced", text, (), ()
@@ -119,7 +132,7 @@ class _Look:
         """Slots that nobody named and that are not as they were. What moved is told once, where it is now."""
         for label in dict.fromkeys((*self.was, *self.now)):
             old, new = self.was.get(label), self.now.get(label)
-            before, serial = known(old.serial) if old else "", known(new.serial) if new else ""
+            before, serial = self._own(old) if old else "", self._own(new) if new else ""
             if label in named or (old and new and before and before == serial):
                 continue
             if new is not None and serial and serial in self.where_was:

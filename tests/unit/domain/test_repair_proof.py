@@ -131,7 +131,15 @@ def test_a_dimm_without_a_serial_cannot_be_proved_and_accuses_nobody() -> None:
     assert verdict_of(differences(found)) is Verdict.PASS
 
 
-def test_dimms_of_equal_serials_in_no_slot_of_that_name_are_our_trouble() -> None:
+def test_a_serial_that_several_dimms_tell_is_none() -> None:
+    """Seen on boards whose firmware hands out one serial for all: nobody can be accused by it."""
+    twins = tuple(dimm(slot, "84218421") for slot in ("DIMM_A1", "DIMM_A2", "DIMM_B1"))
+    after = (dimm("DIMM_A1", "NEW"), *twins[1:])
+    found = prove(Repair(parts=(A1,)), replace(BEFORE, dimms=twins), replace(BEFORE, dimms=after), before_run=41)
+    assert (found.parts[0].proof, critical(found)) == (Proof.UNPROVABLE, [])
+
+
+def test_a_dimm_in_no_slot_of_that_name_is_our_trouble() -> None:
     found = proved(Part(kind=PartKind.DIMM, slot="Z9", new="NOBODY"))
     assert found.parts[0].proof is Proof.UNREAD
     assert verdict_of(differences(found)) is Verdict.ERROR
