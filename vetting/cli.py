@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("vetting.verbs.token", "list, issue and revoke API tokens of people and programs"),
     "check-config": Verb("vetting.verbs.check_config", "tell every mistake in vetting.yaml with its line"),
     "surface": Verb("vetting.verbs.surface", "write and verify the whole surface of one disk or file", hidden=True),
+    "golden": Verb("vetting.verbs.golden", "compute what is known on each processor and compare", hidden=True),
 }
 
 

@@ -13,6 +13,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
                   parse_driver(text) -> Driver                         ethtool -i IF
                   parse_counters(text) -> dict[str, int]               ethtool -S IF
     fio           parse(text)* -> FioRun                               fio --output-format=json ...
+    golden        parse(text) -> tuple[OnCpu, ...]                     vetting golden
     gpu_burn      parse(text)* -> GpuBurnRun                           gpu_burn SECONDS
     ip            parse(text) -> tuple[Interface, ...]                 ip -j [-s] [-d] addr | link
                   parse_route(text) -> Route; parse_neighbours(text)   ip -j route get ADDRESS; ip -j neigh

@@ -12,6 +12,7 @@ from vetting.domain.outcome import Cell, Counter, Outcome, Verdict
 from vetting.domain.profiles import memory_pass_s
 from vetting.stages.base import Deps, Job
 from vetting.stages.cpu_cores import LONGER_S, all_cores, each_core
+from vetting.stages.cpu_golden import known_answers
 from vetting.stages.cpu_memory import memory, share_s
 from vetting.stages.stress_attempt import StressAttempt
 from vetting.stages.stressng_load import ability
@@ -54,6 +55,8 @@ class CpuStress:
         attempt = StressAttempt(deps, cpus, await ability(deps), places(deps, cpus), planned_s)
         if "cpu" not in attempt.able.verifies or "vm" not in attempt.able.verifies:
             return _neither("the installed stress-ng does not say that its stressors cpu and vm verify (--verifiable)")
+        if knobs.core_s:
+            await known_answers(attempt)
         await each_core(attempt)
         if knobs.core_s and any(cell.verdict is not Verdict.PASS for cell in attempt.cells):
             attempt.cells.append(_not_begun("cpu", "the cores alone did not pass"))

@@ -39,6 +39,7 @@ TOPOLOGY: dict[str, Text] = {
     "/sys/devices/system/cpu/cpu1/topology/ppin": "0x2b8e1f4a00c1d2e3\n",
     "/sys/devices/system/cpu/cpu0/topology/ppin": "0x0\n",
 }
+KNOWN = "".join(f'{{"cpu": {n}, "rounds": 60, "wrong": ""}}\n' for n in (0, 1))
 CORE, CPU, VM = "--taskset", "--memcpy 0", "--vm 1"
 
 
@@ -57,6 +58,7 @@ def in_use(now_s: float) -> str:
 def world(
     release: str = "debian12",
     *,
+    known: Says | None = None,
     core: Says | None = None,
     cpu: Says | None = None,
     vm: Says | None = None,
@@ -66,6 +68,7 @@ def world(
 ) -> ScriptedDeps:
     tools = [
         *asks(release),
+        known or Says("vetting golden", stdout=KNOWN),
         core or stressng(CORE, release, "core", elapsed_s=1),
         cpu or stressng(CPU, release, "cpu", elapsed_s=3),
         vm or stressng(VM, release, "vm", elapsed_s=3),
@@ -457,3 +460,24 @@ async def test_throttled_cores_and_processors_are_named() -> None:
     texts = [finding.text for finding in outcome.findings]
     assert any("core_throttle_count grew by 4: core 4 of processor 1 (Intel" in text for text in texts)
     assert any("package_throttle_count grew by 4: processor 1 (Intel" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict", "words"),
+    [
+        (
+            Says("vetting golden", stdout=KNOWN.replace('"wrong": ""', '"wrong": "sha256 is 1 instead of 2"', 2).replace('0, "rounds": 60, "wrong": "sha256 is 1 instead of 2"', '0, "rounds": 60, "wrong": ""'), exit_code=1),
+            Verdict.FAIL, "CPU 1 (core 4) of processor 1 (Intel(R) Xeon(R) Gold 6226R, PPIN 0x2b8e1f4a00c1d2e3): computed wrong: sha256 is 1",
+        ),
+        (Says("vetting golden", stdout=KNOWN.splitlines()[0], signal=11), Verdict.FAIL, "crashed on it with SIGSEGV"),
+        (Says("vetting golden", stdout=KNOWN.splitlines()[0], signal=9), Verdict.ERROR, "told nothing of this core"),
+        (Says("vetting golden", stdout=KNOWN.splitlines()[0]), Verdict.ERROR, "told nothing of this core"),
+        (Says("vetting golden", stdout=KNOWN.replace('"rounds": 60', '"rounds": 0')), Verdict.ERROR, "told nothing"),
+        (Says("vetting golden", stdout=KNOWN, exit_code=2), Verdict.ERROR, "exited 2"),
+        (Says("vetting golden", stdout="no answers"), Verdict.ERROR, "not JSON"),
+    ],
+)  # fmt: skip
+async def test_a_core_that_gets_a_known_answer_wrong_fails_the_host(known: Says, verdict: Verdict, words: str) -> None:
+    outcome = await CpuStress().run(world(known=known, files=TOPOLOGY))
+    assert outcome.verdict is verdict
+    assert words in outcome.reason
