@@ -50,7 +50,10 @@ def tell_heat(turn: Turn, run: RunRow, attempt: int, peaks: Mapping[str, float])
     inventory = inventory_of(run.id)
     if inventory is not None:
         far = _compared(turn, run, REPORTING, heat(peaks, inventory), inventory)
-        told.add(run.id, REPORTING, attempt, far, at=turn.at)
+        said = {
+            one.text for one in told.findings_of(run.id, REPORTING)
+        }  # by an attempt whose report could not be written
+        told.add(run.id, REPORTING, attempt, [one for one in far if one.text not in said], at=turn.at)
 
 
 def _compared(
