@@ -35,5 +35,5 @@ def block_device(serial: str) -> str:
 
 def under_way(serial: str, *, mib: int = 16) -> str:
     """Words for bash: waits until so much was written to the disk; its name is in $disk."""
-    counted = "awk '{ print $7 }' /sys/block/$disk/stat"
-    return f"{block_device(serial)} until [ $({counted}) -gt {mib * 2048} ]; do sleep 0.1; done; "
+    counted = "read -r _ _ _ _ _ _ sectors _ < /sys/block/$disk/stat"
+    return f"{block_device(serial)} sectors=0; until [ $sectors -gt {mib * 2048} ]; do sleep 0.3; {counted}; done; "

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 LONG_S = 60
 # All cores together, for longer than any guest is late: what happens in the first seconds of it happened before its time was over.
 ALL_CORES = (
-    f"until pgrep -f -- 'stress-ng.*--timeout {LONG_S}s' >/dev/null; do sleep 0.1; done; "
-    "until pgrep -x stress-ng-cpu >/dev/null; do sleep 0.1; done; sleep 2; "
+    f"until pgrep -f -- 'stress-ng.*--timeout {LONG_S}s' >/dev/null; do sleep 0.5; done; "
+    "until pgrep -x stress-ng-cpu >/dev/null; do sleep 0.5; done; sleep 2; "
 )
 LONG: dict[str, Any] = {"cpu_stress": {"core_s": 1, "cpu_s": LONG_S}}
 PATIENCE_S = 400.0

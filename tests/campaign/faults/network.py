@@ -52,7 +52,7 @@ async def spoil(bench: Bench) -> None:
 async def cut(bench: Bench) -> None:
     """The card that is measured, not the one that speaks to the orchestrator; while iperf3 runs on it."""
     await bench.guest(
-        f"{NAME_OF.format(mac=bench.host.macs[1])} until pgrep -f 'iperf3.*bind-dev '$dev >/dev/null; do sleep 0.2; done; sleep 2",
+        f"{NAME_OF.format(mac=bench.host.macs[1])} until pgrep -f 'iperf3.*bind-dev '$dev >/dev/null; do sleep 0.5; done; sleep 2",
         limit_s=150,
     )
     await bench.host.cable(plugged=False, nic=1)
@@ -60,7 +60,7 @@ async def cut(bench: Bench) -> None:
 
 async def flap(bench: Bench) -> None:
     """The only card: heartbeats hang for some seconds, and go on."""
-    await bench.guest("until pgrep -x iperf3 >/dev/null; do sleep 0.2; done; sleep 1", limit_s=150)
+    await bench.guest("until pgrep -x iperf3 >/dev/null; do sleep 0.5; done; sleep 1", limit_s=150)
     await bench.host.cable(plugged=False)
     await asyncio.sleep(4)
     await bench.host.cable(plugged=True)
@@ -92,10 +92,10 @@ async def freeze_server(bench: Bench) -> None:
 async def kill_server(bench: Bench) -> None:
     """While it is measured against, and its successor too: what one server broke off is tried once more, and no oftener."""
     for _ in range(2):
-        await bench.guest("until pgrep -x iperf3 >/dev/null; do sleep 0.2; done; sleep 2", limit_s=150)
+        await bench.guest("until pgrep -x iperf3 >/dev/null; do sleep 0.5; done; sleep 2", limit_s=150)
         for pid in servers(bench):
             os.kill(pid, signal.SIGKILL)
-        await bench.guest("while pgrep -x iperf3 >/dev/null; do sleep 0.2; done", limit_s=150)
+        await bench.guest("while pgrep -x iperf3 >/dev/null; do sleep 0.5; done", limit_s=150)
 
 
 async def keep_busy(bench: Bench) -> None:
