@@ -219,6 +219,7 @@ def test_what_is_no_number_is_neither_compared_nor_a_baseline(value: float) -> N
     assert told(of(storage({"S1": 9_000}), host()), past=[Past(1, 1, {"x": {"disk:S1": value}})]) == ()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(YARDSTICKS), ANY_NUMBER, st.lists(ANY_NUMBER, max_size=9), st.booleans())
 def test_no_numbers_whatever_break_the_comparison_and_a_better_value_is_never_told(
     yardstick: Yardstick, value: float, others: list[float], virtual: bool
@@ -233,7 +234,7 @@ def test_no_numbers_whatever_break_the_comparison_and_a_better_value_is_never_to
 
 
 @given(st.integers(0, 2**32), st.sampled_from([one for one in YARDSTICKS if not one.absolute]))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_noise_as_large_as_the_table_says_is_silent(seed: int, yardstick: Yardstick) -> None:
     """Twelve hosts, 24 parts: normal noise of the yardstick's own size, cut off where the table says that sound hardware ends."""
     dice = random.Random(seed)

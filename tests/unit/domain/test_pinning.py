@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.siblings import MODEL, Sibling, ill
@@ -60,6 +60,7 @@ def test_a_card_of_one_host_is_named_by_address_and_of_a_class_by_speed() -> Non
     assert (shared.limit.component, shared.limit.like, shared.parts) == ("nic:*", "ice at 25000 Mb/s", 2)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([None, 0.0, 0.1, 0.5]))
 def test_what_was_pinned_is_kept_by_what_it_was_made_of(seed: int, for_class: bool, margin: float | None) -> None:
     host = twin(seed=seed)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import honest
@@ -140,6 +140,7 @@ def test_operations_of_another_version_are_not_held_against_the_host() -> None:
     assert held(newer, replace(CORES, tool="", value=800), stage="CPUStress").verdict is Verdict.PASS
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(allow_nan=False, allow_infinity=False))
 def test_no_value_passes_that_is_not_at_least_its_floor(value: float, floor: float) -> None:
     limit = replace(FLOOR, like="*", component="disk:A", value=floor)
