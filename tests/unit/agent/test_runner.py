@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from tests.fakes.orchestrator import over
 from tests.unit.agent.conftest import Bench, TinyStage, never_ends, stages
+from tests.unit.domain import healthy
 from vetting.agent.delivery import slim
 from vetting.agent.runner import judged
 from vetting.domain.errors import ToolMissing
+from vetting.domain.inventory import FoundDimm
 from vetting.domain.outcome import Counter, Finding, Outcome, Severity, ToolRecord, Verdict
 from vetting.parsers.errors import ParseError
 from vetting.stages.base import Deps
@@ -138,6 +141,39 @@ async def test_a_disk_that_fails_before_the_inventory_is_known_is_told_by_its_se
     outcome = await outcome_of(bench, TinyStage("Inventory", act))
     assert outcome.verdict is Verdict.FAIL
     assert outcome.reason.startswith("disk:WD-123: I/O error, dev sda")
+
+
+async def test_a_memory_error_is_told_of_the_module_to_order(bench: Bench) -> None:
+    """By a counter that grew and by a line of the kernel, each with the label that the board gave the slot."""
+    count = bench.root / "sys/devices/system/edac/mc/mc0/dimm0/dimm_ce_count"
+    count.parent.mkdir(parents=True)
+    count.write_text("0\n")
+    (count.parent / "dimm_ue_count").write_text("0\n")
+    (count.parent / "dimm_label").write_text("CPU1_DIMM_A1\n")
+    fitted = (FoundDimm(locator="A1", size_bytes=2**34, serial="18ABE4AE", part_number="M393A2G40DB0-CPB"),)
+
+    async def act(deps: Deps) -> Outcome:
+        count.write_text("40\n")
+        with bench.kernel_log.open("a") as log:
+            log.write("4,80,1,-;EDAC MC0: 40 CE memory read error on CPU1_DIMM_A1 (channel:0 slot:0 page:0x1)\n")
+        return Outcome.ok()
+
+    server, stage = bench.orchestrator, TinyStage("CPUStress", act)
+    server.answers = {("CPUStress", 1): over()}
+    server.claims_again(current_stage="CPUStress", inventory=replace(healthy.INVENTORY, dimms=fitted))
+    async with bench.running(stages(stage)):
+        await server.until(lambda: server.results)
+    outcome = server.results[0].outcome
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.reason.startswith(
+        "DIMM A1 (serial 18ABE4AE, part M393A2G40DB0-CPB): corrected memory errors (EDAC): +40"
+    )
+    assert {finding.component for finding in outcome.findings if "CE" in finding.text or "EDAC" in finding.text} == {
+        "dimm:A1"
+    }
+    assert all(
+        finding.text.startswith("DIMM A1 (serial") for finding in outcome.findings if finding.component == "dimm:A1"
+    )
 
 
 async def test_a_skip_does_not_hide_a_hardware_error_either(bench: Bench) -> None:
