@@ -21,6 +21,7 @@ Give `parse` the stdout of one call. Those marked * want both streams joined, fo
     ipmitool      parse_mc_info (= parse) -> Bmc                       ipmitool mc info
                   parse_sdr -> tuple[SensorReading, ...]               ipmitool sdr elist
                   parse_sel* -> tuple[SelRecord, ...]                  ipmitool sel elist
+                  parse_sel_info -> bool (full)                        ipmitool sel info
                   parse_power -> float | None (watts)                  ipmitool dcmi power reading
                   parse_fru -> dict[str, str]                          ipmitool fru print
     crash         headlines(lines) -> tuple[str, ...]                  what a kernel died of; never raises
