@@ -14,6 +14,7 @@ from tests.lab.settings import IMAGE
 LONGEST = (
     "test_walk",
     "test_hold",
+    "test_power_cut",
     "test_production",
     "test_trouble",
 )  # first, so that nobody waits for them at the end

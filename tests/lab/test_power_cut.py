@@ -120,7 +120,7 @@ async def limited(host: Host, rates: dict[str, int]) -> None:
 async def cut_at_random(run: Run, dice: random.Random) -> dict[str, Mark]:
     """Kills the machine somewhere between the first checkpoint of both disks and the end. Returns what was known then."""
     await until(
-        lambda: _known(run.serve), limit_s=240, said="checkpoints of both disks", context=run.words, every_s=0.5
+        lambda: _known(run.serve), limit_s=600, said="checkpoints of both disks", context=run.words, every_s=0.5
     )
     share = dice.uniform(0.25, 0.93)
 
@@ -165,7 +165,7 @@ async def told(run: Run, serial: str) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 async def test_a_power_cut_costs_what_was_not_flushed_and_every_byte_is_verified_in_the_end(
     rack: Rack, image: None
 ) -> None:
@@ -179,18 +179,18 @@ async def test_a_power_cut_costs_what_was_not_flushed_and_every_byte_is_verified
     run = await serve.start_run(host)
     await host.power_on()
     await limited(host, RATES)
-    await run.reaches("Storage", limit_s=500)
+    await run.reaches("Storage", limit_s=600)
 
     known = await cut_at_random(run, random.Random(seed))
     await asyncio.to_thread(lost_what_was_not_flushed, host, known)
     salts = {serial: salt_of(path_of(host, serial)) for serial in SIZES}
 
     await host.power_on()
-    view = await run.held(limit_s=400)
+    view = await run.held(limit_s=600)
     assert "rebooted unexpectedly during Storage" in view.reason, run.words()
     await run.entered("true")
     await run.decides("retry", reason="the power had failed")
-    await run.passes(limit_s=500, retries=0)
+    await run.passes(limit_s=600, retries=0)
     assert await host.powered_off(limit_s=120) == "guest-shutdown"
 
     for serial, size in SIZES.items():
