@@ -41,6 +41,26 @@ async def test_it_walks_the_stages_that_it_is_told_and_ends_when_told(bench: Ben
     assert server.hellos[0].boot_id == BOOT
 
 
+async def test_a_stage_that_passed_runs_again_where_it_is_told_to_with_evidence_of_its_own(bench: Bench) -> None:
+    """After a repair the test that failed before it is passed more than once; nothing of one pass is left to the next."""
+    server = bench.orchestrator
+    server.answers = {("Inventory", 1): onward("Inventory", 2), ("Inventory", 2): over()}
+    found: list[bool] = []
+
+    async def act(deps: Deps) -> Outcome:
+        mark = Path(deps.lasting("checkpoint"))
+        found.append(mark.exists())
+        mark.write_text("finished")
+        deps.artifact("answer.txt", str(len(found)).encode(), "text/plain")
+        return Outcome.ok()
+
+    async with bench.running(stages(TinyStage("Inventory", act))):
+        await server.until(lambda: len(server.results) == 2)
+    assert [(one.attempt, one.outcome.verdict) for one in server.results] == [(1, Verdict.PASS), (2, Verdict.PASS)]
+    assert [server.artifacts["Inventory", attempt, "answer.txt"] for attempt in (1, 2)] == [b"1", b"2"]
+    assert found == [False, False]
+
+
 async def test_heartbeats_tell_stage_attempt_and_progress(bench: Bench) -> None:
     async def act(deps: Deps) -> Outcome:
         deps.progress(3, 10, "MiB", "surface")
