@@ -20,6 +20,7 @@ def test_forward_is_to_the_server(joined: Recorded) -> None:
     assert run.planned_s == 2 and run.protocol == "TCP" and run.streams == 1
     assert len(run.intervals) == 2 and run.intervals[0].bits_s > 1e8
     assert run.local_host == "127.0.0.1"
+    assert run.segment_bytes == 32768
 
 
 def test_reverse_is_from_the_server(joined: Recorded) -> None:
