@@ -96,7 +96,7 @@ def read_whole(run_id: int) -> Whole:
         verdict=judged(records, series),
         findings=findings_shown(records),
         breaches=breaches_shown(records),
-        differences=tuple(one for one in differences_shown(records) if one.kind != KIND),  # the repair has its own place
+        differences=tuple(one for one in differences_shown(records) if one.kind != KIND),  # a repair has its place
         firmware=tuple(
             FirmwareShown(component=one.component, identifier=one.identifier, version=one.version, detail=one.detail)
             for one in records.firmware
