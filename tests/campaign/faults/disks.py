@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.campaign.bench import Bench
 
 SIZE = 32 * MIB
-WRITING_S = 240.0  # until a scan writes, on slow cores that others load too
+WRITING_S = 500.0  # until a scan writes, on slow cores that others load too
 HUGE = 20 * 10**12
 FAR_SECTOR = 20480  # in the middle of SIZE
 LAST_WRITE_FAILS = ",".join(

@@ -37,7 +37,7 @@ async def reset(bench: Bench) -> None:
 
 
 async def reset_while_writing(bench: Bench) -> None:
-    await bench.guest(under_way("D-reset-writing"), limit_s=240)
+    await bench.guest(under_way("D-reset-writing"), limit_s=500)
     await bench.host.reset()
 
 
