@@ -18,6 +18,7 @@ from vetting.parsers import (
     edac,
     ethtool,
     fio,
+    golden,
     gpu_burn,
     ip,
     iperf3,
@@ -41,7 +42,7 @@ from vetting.parsers import (
 PARSERS: dict[str, Callable[[str], object]] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": getattr(module, name)
     for module in (
-        blkid, dmidecode, ethtool, fio, gpu_burn, ip, iperf3, ipmitool, kmsg, lldp, lsblk, lscpu, lshw, lspci, nvidia_smi, nvme,
+        blkid, dmidecode, ethtool, fio, golden, gpu_burn, ip, iperf3, ipmitool, kmsg, lldp, lsblk, lscpu, lshw, lspci, nvidia_smi, nvme,
         procfs, sfdisk, smartctl, stressapptest, stressng, wipefs,
     )
     for name in dir(module)
