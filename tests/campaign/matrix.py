@@ -34,7 +34,7 @@ def page(results: Sequence[Result], versions: Mapping[str, str]) -> str:
     controls = [one for one in results if not one.row]
     parts = [
         OPENING, summary(results), "## Faults\n", table(tried), missed(faults), "## Healthy hosts\n", healthy(controls), "## Not tried\n",
-        not_tried(faults), "## With\n", "\n".join(f"- {name} {version}" for name, version in sorted(versions.items())) + "\n",
+        not_tried(faults), not_reached(results), "## With\n", "\n".join(f"- {name} {version}" for name, version in sorted(versions.items())) + "\n",
     ]  # fmt: skip
     return "\n".join(part for part in parts if part)
 
@@ -70,14 +70,15 @@ def table(results: Iterable[Result]) -> str:
 
 def missed(results: Iterable[Result]) -> str:
     rows = [one for one in results if one.came is Came.MISSED]
-    return "\n".join(
-        f"- **{one.title}** was missed; said instead: {cell('; '.join(one.instead) or one.words)}" for one in rows
-    )
+    said = [
+        f"- **{one.title}** was missed; said instead: {cell('; '.join(one.instead) or one.words)}\n" for one in rows
+    ]
+    return "".join(said)
 
 
 def healthy(controls: Iterable[Result]) -> str:
     lines = ["| healthy host | false alarms | minutes |", "| --- | --- | --- |"]
-    for one in controls:
+    for one in (one for one in controls if one.came not in IDLE):
         alarms = (
             "none"
             if one.came is Came.HEALTHY
@@ -91,8 +92,13 @@ def healthy(controls: Iterable[Result]) -> str:
 
 
 def not_tried(results: Iterable[Result]) -> str:
-    rows = [f"- {one.title}: {one.words}" for one in results if one.came in IDLE]
-    return "\n".join(rows or ["Nothing: every listed fault was put in."]) + "\n"
+    rows = [f"- {one.title}: {one.words}" for one in results if one.came is Came.NOT_TRIED]
+    return "\n".join(rows or ["None: each of the rows can be put in here."]) + "\n"
+
+
+def not_reached(results: Iterable[Result]) -> str:
+    rows = [f"- {one.title}" for one in results if one.came is Came.NOT_REACHED]
+    return "\n".join(["## Not reached before this campaign ended\n", *rows]) + "\n" if rows else ""
 
 
 def undated(text: str) -> str:
