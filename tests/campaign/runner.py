@@ -66,7 +66,7 @@ class Campaign:
         zipapp: Path | None = None,
     ) -> AsyncIterator[Campaign]:
         async with Rack.built(name) as rack:
-            await asyncio.to_thread(shutil.copytree, image, rack.folder / "image", copy_function=os.link)
+            await asyncio.to_thread(shutil.copytree, image, rack.folder / "image", copy_function=_laid)
             serve = await rack.orchestrator(changes=settings.changes(faults, controls), zipapp=zipapp)
             yield cls(rack, serve, rack.folder / "image")
 
@@ -252,6 +252,14 @@ async def report_of(serve: Orchestrator, run: Run) -> dict[str, Any]:
         raise InVain(f"the report of run {run.id} was not written: {told.stderr.strip()[-400:]}")
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def _laid(source: str, target: str) -> None:
+    """The same file by a second name, or a copy where the folders lie on different disks."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _short(why: BaseException) -> str:
