@@ -111,7 +111,7 @@ async def test_the_members_of_a_raid_volume_have_rows_and_the_volume_itself_runs
     perc = f"/sys/bus/pci/devices/{HBA[0]}/host0"
     volume = {f"{perc}/target0:2:0/0:2:0:0/{name}": text for name, text in
               {"type": "0", "vendor": "DELL", "model": "PERC H730", "block/sda/size": "1"}.items()}  # fmt: skip
-    there = {
+    there: dict[str, Text] = {
         **files(),
         **volume,
         f"{perc}/scsi_host/host0/proc_name": "megaraid_sas",
