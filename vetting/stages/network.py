@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from math import isfinite
 from typing import ClassVar
 
 from vetting.domain.crowd import BY_THE_WAY
 from vetting.domain.errors import ToolMissing
-from vetting.domain.hostspec import ExpectedNic
 from vetting.domain.inventory import FoundNic
 from vetting.domain.naming import mac_of
-from vetting.domain.outcome import Cell, Counter, Finding, Measurement, Outcome, Severity, Verdict, Work
+from vetting.domain.outcome import Counter, Outcome, Severity, Verdict, Work
 from vetting.parsers import ethtool, ip
 from vetting.parsers.errors import bounded
 from vetting.parsers.hwmon import slug
 from vetting.stages.base import Deps, Job
 from vetting.stages.iperf_load import END_LIMIT_S, Carried, Way, carried_bytes, carry, is_loopback
+from vetting.stages.nic_cell import NicCell
 from vetting.stages.nic_health import counters_of, errors_grown, link_of, link_trouble
 from vetting.stages.nic_loss import LIMIT_S as PACED_LIMIT_S
 from vetting.stages.nic_loss import Paced, paced, paced_s
@@ -42,43 +40,6 @@ RETRIES_S = 60.0  # pauses before a busy server is given up, for the deadline
 BUSY_PERCENT = 90.0  # of a CPU: above it iperf3 itself is what is slow
 RETRANSMITS_WORTH_A_WORD = 300.0  # for each GB: 0.04 % of full-sized segments; TCP hides such loss from the throughput
 VIRTUAL_DRIVERS = frozenset({"virtio_net", "virtio-net", "vmxnet3", "xen_netfront", "vif", "hv_netvsc", "veth", "ena"})
-
-
-@dataclass
-class _Nic:
-    """One card on its way through the stage."""
-
-    component: str
-    name: str
-    found: FoundNic | None = None
-    pinned: ExpectedNic | None = None
-    verdict: Verdict = Verdict.PASS
-    reasons: list[str] = field(default_factory=list)
-    work: list[Work] = field(default_factory=list)
-    measurements: list[Measurement] = field(default_factory=list)
-    counters: list[Counter] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    by_the_way: bool = True  # whether all that it failed for is what it carried or lost
-
-    def fail(self, verdict: Verdict, reason: str, *, by_the_way: bool = False) -> None:
-        """FAIL outweighs ERROR; every reason is kept. `by_the_way`: a crowd between here and the server would explain it."""
-        self.reasons.append(reason)
-        self.by_the_way &= by_the_way or verdict is not Verdict.FAIL
-        if self.verdict is not Verdict.FAIL:
-            self.verdict = verdict
-
-    def note(self, severity: Severity, text: str) -> None:
-        self.findings.append(Finding(severity=severity, component=self.component, text=text, source="iperf3"))
-
-    def measure(self, series: str, value: float, unit: str) -> None:
-        if isfinite(value):
-            name = f"net.{slug(self.name)}.{series}"
-            self.measurements.append(Measurement(series=name, value=value, unit=unit, component=self.component))
-
-    @property
-    def cell(self) -> Cell:
-        reason = "; ".join(self.reasons)
-        return Cell(component=self.component, verdict=self.verdict, reason=reason, work=tuple(self.work))
 
 
 class Network:
@@ -103,7 +64,7 @@ class Network:
         if not job.iperf_host or not job.iperf_port:
             return _all(nics, "the orchestrator gave us no iperf3 server")
         if is_loopback(job.iperf_host):
-            nic = _Nic(LOOPBACK, "lo")
+            nic = NicCell(LOOPBACK, "lo")
             await _carried(deps, nic, Way(host=job.iperf_host, port=job.iperf_port, interface="lo"), speed=None)
             if nic.verdict is Verdict.PASS:
                 nic.reasons.append(ONLY_LOOPBACK)
@@ -129,20 +90,22 @@ def measured(job: Job) -> list[FoundNic]:
     return [nic for nic in linked(job) if mac_of(nic.mac) not in left_out]
 
 
-def nics_of(job: Job) -> list[_Nic]:
+def nics_of(job: Job) -> list[NicCell]:
     """The cards with a link, and those that the spec names and that have none: they fail."""
     if is_loopback(job.iperf_host):
-        return [_Nic(LOOPBACK, "lo")]
+        return [NicCell(LOOPBACK, "lo")]
     pins = {mac_of(pin.mac): pin for pin in job.expected.nics}
-    nics = [_Nic(f"nic:{nic.mac}", nic.name, found=nic, pinned=pins.pop(mac_of(nic.mac), None)) for nic in linked(job)]
+    nics = [
+        NicCell(f"nic:{nic.mac}", nic.name, found=nic, pinned=pins.pop(mac_of(nic.mac), None)) for nic in linked(job)
+    ]
     found = {mac_of(nic.mac): nic for nic in job.inventory.nics} if job.inventory else {}
     for mac, pin in pins.items():
         name = found[mac].name if mac in found else pin.name
-        nics.append(_Nic(f"nic:{pin.mac}", name, found=found.get(mac), pinned=pin))
-    return nics or [_Nic(ANY, "")]
+        nics.append(NicCell(f"nic:{pin.mac}", name, found=found.get(mac), pinned=pin))
+    return nics or [NicCell(ANY, "")]
 
 
-async def _tested(deps: Deps, nic: _Nic, interfaces: Mapping[str, ip.Interface]) -> None:
+async def _tested(deps: Deps, nic: NicCell, interfaces: Mapping[str, ip.Interface]) -> None:
     if nic.component == ANY:
         why = "this run has no inventory" if deps.job.inventory is None else "no network card of this host has a link"
         return nic.fail(Verdict.ERROR, why)
@@ -176,7 +139,7 @@ async def _tested(deps: Deps, nic: _Nic, interfaces: Mapping[str, ip.Interface])
     return None
 
 
-def _judge_link(nic: _Nic, link: ethtool.Link) -> None:
+def _judge_link(nic: NicCell, link: ethtool.Link) -> None:
     trouble, remark = link_trouble(link, nic.pinned.speed_mb_s if nic.pinned else 0)
     if trouble:
         nic.fail(Verdict.FAIL, trouble)
@@ -193,7 +156,7 @@ def _judge_link(nic: _Nic, link: ethtool.Link) -> None:
         nic.fail(Verdict.ERROR, "its negotiated speed is unknown, so its throughput cannot be judged: pin floor_mb_s")
 
 
-def _judge_counters(nic: _Nic, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+def _judge_counters(nic: NicCell, before: Mapping[str, int], after: Mapping[str, int]) -> None:
     nic.counters += [
         Counter(component=nic.component, name=name, before=before.get(name), after=after.get(name))
         for name in dict.fromkeys((*before, *after))
@@ -206,7 +169,7 @@ def _judge_counters(nic: _Nic, before: Mapping[str, int], after: Mapping[str, in
         nic.fail(Verdict.FAIL, reason)
 
 
-async def _carried(deps: Deps, nic: _Nic, way: Way, *, speed: int | None) -> None:
+async def _carried(deps: Deps, nic: NicCell, way: Way, *, speed: int | None) -> None:
     """Both directions, one after the other, then both again at a steady pace; one that fails does not spare the others."""
     knobs = deps.job.profile.network
     gentle_s = 0.0 if nic.component == LOOPBACK else paced_s(knobs.seconds)
@@ -232,12 +195,12 @@ async def _carried(deps: Deps, nic: _Nic, way: Way, *, speed: int | None) -> Non
         nic.fail(Verdict.ERROR, str(why))
 
 
-def _kept(nic: _Nic, what: str) -> str:
+def _kept(nic: NicCell, what: str) -> str:
     return f"iperf3-{slug(nic.name) or 'any'}-{what.replace('_', '-')}.json"
 
 
 def _watched(
-    deps: Deps, nic: _Nic, way: Way, *, from_s: float, for_s: float, of_s: float
+    deps: Deps, nic: NicCell, way: Way, *, from_s: float, for_s: float, of_s: float
 ) -> AbstractAsyncContextManager[None]:
     """Progress and samples of the interface while iperf3 runs."""
     began_s, last = deps.monotonic(), [(deps.monotonic(), carried_bytes(deps, way.interface))]
@@ -250,7 +213,7 @@ def _watched(
     return every(deps, LOOK_S, look)
 
 
-def _judge_paced(nic: _Nic, name: str, flow: Paced, wanted_s: float) -> None:
+def _judge_paced(nic: NicCell, name: str, flow: Paced, wanted_s: float) -> None:
     words = f"{name.replace('_', ' ')}, paced"
     done_s = min(flow.seconds, wanted_s) if flow.verdict is Verdict.PASS else 0.0
     nic.work.append(Work(what=words, done=round(done_s), of=round(wanted_s), unit="s"))
@@ -267,7 +230,7 @@ def _judge_paced(nic: _Nic, name: str, flow: Paced, wanted_s: float) -> None:
 
 
 def _sample(
-    deps: Deps, nic: _Nic, was: tuple[float, tuple[int, int] | None], now: tuple[float, tuple[int, int] | None]
+    deps: Deps, nic: NicCell, was: tuple[float, tuple[int, int] | None], now: tuple[float, tuple[int, int] | None]
 ) -> None:
     passed_s = now[0] - was[0]
     if was[1] is None or now[1] is None or not passed_s > 0.5:
@@ -276,7 +239,7 @@ def _sample(
         deps.sample(f"net.{slug(nic.name)}.{series}", (new - old) / passed_s / 1e6, "MB/s")
 
 
-def _judge_direction(deps: Deps, nic: _Nic, name: str, carried: Carried, speed: int | None) -> float:
+def _judge_direction(deps: Deps, nic: NicCell, name: str, carried: Carried, speed: int | None) -> float:
     """What was carried, in megabits per second; 0 where it was not measured."""
     knobs, words = deps.job.profile.network, name.replace("_", " ")
     flow = getattr(carried.told, name) if carried.told else None
@@ -302,7 +265,7 @@ def _judge_direction(deps: Deps, nic: _Nic, name: str, carried: Carried, speed: 
     return rate
 
 
-def _judge_retransmits(nic: _Nic, words: str, per_gb: float, name: str) -> None:
+def _judge_retransmits(nic: NicCell, words: str, per_gb: float, name: str) -> None:
     """Measured and told, never an accusation by themselves: a healthy card that sends into a slower link, or a virtual one,
     loses a percent to full queues (7,000 to 12,000 for each GB were seen on a sound veth pair). What a sick card loses
     shows in the paced flow (`nic_loss`), in its error counters and in the throughput, and those accuse it."""
@@ -311,7 +274,7 @@ def _judge_retransmits(nic: _Nic, words: str, per_gb: float, name: str) -> None:
         nic.note(Severity.WARNING, f"{words}: {per_gb:.0f} segments were sent again for each GB")
 
 
-def _concluded(nics: list[_Nic]) -> Outcome:
+def _concluded(nics: list[NicCell]) -> Outcome:
     return Outcome.of_cells(
         [nic.cell for nic in nics],
         measurements=tuple(each for nic in nics for each in nic.measurements),
@@ -321,7 +284,7 @@ def _concluded(nics: list[_Nic]) -> Outcome:
     )
 
 
-def _all(nics: list[_Nic], reason: str) -> Outcome:
+def _all(nics: list[NicCell], reason: str) -> Outcome:
     for nic in nics:
         nic.fail(Verdict.ERROR, reason)
     return _concluded(nics).but(reason=reason)
