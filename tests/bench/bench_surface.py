@@ -132,16 +132,16 @@ def main() -> int:
             runs = contenders(device, size)
             raw(device, size, 1)  # the file's pages are there before anybody is timed
             seconds: dict[str, list[float]] = {name: [] for name in runs}
-            cores: dict[str, list[float]] = {name: [] for name in runs}
+            spent: dict[str, list[float]] = {name: [] for name in runs}  # CPU seconds a GiB that was moved
             for _ in range(args.rounds):
                 for name, work in runs.items():
                     began, used_s = time.perf_counter(), cpu_s()
                     work()
                     seconds[name].append(time.perf_counter() - began)
-                    cores[name].append((cpu_s() - used_s) / seconds[name][-1])
+                    spent[name].append((cpu_s() - used_s) / (2 * args.mib / 1024))
         finally:
             subprocess.run(["losetup", "--detach", device], check=True)
-    return tell(seconds, cores, args.mib, as_json=args.json)
+    return tell(seconds, spent, args.mib, as_json=args.json)
 
 
 def cpu_s() -> float:
@@ -150,7 +150,7 @@ def cpu_s() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def tell(seconds: dict[str, list[float]], cores: dict[str, list[float]], mib: int, *, as_json: bool) -> int:
+def tell(seconds: dict[str, list[float]], spent: dict[str, list[float]], mib: int, *, as_json: bool) -> int:
     """Speed counts write and read: a tester twice as slow as raw has 0.5. Exit 1 where the scan is under its floor.
 
     The floor is judged by the best round of each, for on a busy machine the median measures the neighbours.
@@ -158,15 +158,17 @@ def tell(seconds: dict[str, list[float]], cores: dict[str, list[float]], mib: in
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     best = {name: min(each) for name, each in seconds.items()}
     ratios = {name: best["raw, one in flight"] / each for name, each in best.items()}
-    busy = {name: statistics.median(each) for name, each in cores.items()}
+    cpu = {name: statistics.median(each) for name, each in spent.items()}
     if as_json:
-        print(json.dumps({"mib": mib, "median_s": medians, "best_s": best, "best_to_raw": ratios, "cores": busy}))
+        print(
+            json.dumps({"mib": mib, "median_s": medians, "best_s": best, "best_to_raw": ratios, "cpu_s_per_gib": cpu})
+        )
     else:
         print(f"{mib} MiB loop device in memory, {os.cpu_count()} cores; write + read")
         for name, median in medians.items():
             rate = 2 * mib / median
             print(
-                f"{name:<48} median {median:7.3f} s {rate:7.0f} MiB/s   best {best[name]:7.3f} s {ratios[name]:5.2f} of raw   {busy[name]:4.2f} cores"
+                f"{name:<48} median {median:7.3f} s {rate:7.0f} MiB/s   best {best[name]:7.3f} s {ratios[name]:5.2f} of raw   {cpu[name]:5.2f} CPU s/GiB"
             )
     own = max(ratio for name, ratio in ratios.items() if name.startswith("own scan, one cycle"))
     spare = max(ratio for name, ratio in ratios.items() if name.startswith("raw"))
