@@ -25,6 +25,7 @@ SENTENCES = {
     "run.retry": "had {stage} of {run} on {host} tried again",
     "run.release": "released {host} from {run}",
     "run.hold_key": "took the key to {host}, held by {run}",
+    "run.restore_heads": "was permitted to put the saved ends of a disk of {host} back, in {run}",
     "run.reboot_ordered": "had {host} reboot for {run}",
     "run.reboot_refused": "refused to reboot {host} for {run}",
     "artifact.take": "took the file {target} of {run}",

@@ -55,7 +55,7 @@ async def test_everything_known_of_a_host_stands_on_its_page(place: Place) -> No
     machine = Machine(1, "known-1")
     await place.scene.add(machine)
     hand = await place.scene.claimed(machine.host)
-    await hand.sample({"temp.coretemp.package-id-0": 71.5, "temp.drivetemp.sda": 40.0})
+    await hand.sample({"temp.coretemp.package-id-0": 81.5, "temp.drivetemp.sda": 40.0})
     await hand.reach("")
     await place.scene.cancelled("SMART", machine.host)
     page = await place.viewer.see(f"/hosts/{machine.host}")
@@ -69,7 +69,7 @@ async def test_everything_known_of_a_host_stands_on_its_page(place: Place) -> No
     rows = re.findall(r'<th scope="row"><a href="/runs/(\d+)">', page.raw)
     assert rows == sorted(rows, key=int, reverse=True)
     assert "coretemp, highest" in page.text
-    assert "71.5\u00a0°C" in page.raw
+    assert "81.5\u00a0°C" in page.raw
     assert (await place.viewer.see("/hosts/nobody")).status == 404
 
 
