@@ -63,7 +63,8 @@ def test_the_network_is_tried_before_the_disks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("firmware", list(Firmware))
 def test_only_a_bios_host_has_the_iproms_of_qemu_and_only_uefi_has_flash(firmware: Firmware, tmp_path: Path) -> None:
-    words = qemu.argv(replace(HARDWARE, firmware=firmware), place(tmp_path))
+    direct = qemu.Direct(tmp_path / "vmlinuz", tmp_path / "initrd.img", "quiet")
+    words = qemu.argv(replace(HARDWARE, firmware=firmware), replace(place(tmp_path), direct=direct))
     card = next(word for word in devices(words) if word.startswith("virtio-net"))
     assert card.endswith(",romfile=") is (firmware is not Firmware.BIOS)
     assert any(str(qemu.OVMF_CODE) in word for word in words) is firmware.is_uefi

@@ -338,7 +338,7 @@ async def test_loss_at_a_gentle_pace_fails_the_card_and_names_the_direction(word
 async def test_a_stage_tells_what_a_crowd_on_the_way_would_explain() -> None:
     lossy = Says(lambda argv: "-b" in argv and "--reverse" not in argv, stdout=paced("forward", 690), elapsed_s=2.0)
     assert (await Network().run(world(tools=(lossy,)))).data == {BY_THE_WAY: [COMPONENT]}
-    grown = {f"{STATISTICS}/rx_crc_errors": ["3\n", "5\n"]}
+    grown: dict[str, Text] = {f"{STATISTICS}/rx_crc_errors": ["3\n", "5\n"]}
     assert (await Network().run(world(tools=(lossy,), more=grown))).data == {BY_THE_WAY: []}
     assert (await Network().run(world())).data == {BY_THE_WAY: []}
 
