@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import localdisk
-from tests.lab.hardware import MIB, Bus, Disk, Firmware, Hardware
+from tests.lab.hardware import MIB, Disk, Firmware, Hardware
 from tests.lab.host import Host
 from tests.lab.orchestrator import Orchestrator
 from tests.lab.rack import Rack
@@ -22,7 +22,7 @@ def hardware(name: str, firmware: Firmware) -> Hardware:
         name=name, firmware=firmware,
         disks=(
             Disk(serial=f"OS-{name}", size_bytes=48 * MIB, expected=False, bootable=True),
-            Disk(serial=f"DATA-{name}", bus=Bus.NVME),
+            Disk(serial=f"DATA-{name}"),
         ),
     )  # fmt: skip
 

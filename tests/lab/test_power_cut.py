@@ -188,7 +188,7 @@ async def test_a_power_cut_costs_what_was_not_flushed_and_every_byte_is_verified
     await host.power_on()
     view = await run.held(limit_s=600)
     assert "rebooted unexpectedly during Storage" in view.reason, run.words()
-    await run.entered("true")
+    await run.entered("true", limit_s=400)  # held since it asked for its boot script; all of its start is still to come
     await run.decides("retry", reason="the power had failed")
     await run.passes(limit_s=600, retries=0)
     assert await host.powered_off(limit_s=120) == "guest-shutdown"
