@@ -295,7 +295,7 @@ do_test() {
             pytests "tests on this machine that wait" -m "$waits" "${beside[@]}" "$@"
             pytests "tests on this machine, one by one" -m "not ($fast) and not ($waits) and not lab and not campaign and not browser" "$@"
             pytests "tests in a browser" -m browser "${browsers[@]}" "$@"
-            pytests "tests in the lab" -m lab "${racks[@]}" "$@"
+            pytests "tests in the lab" -m "lab and not long" "${racks[@]}" "$@"
             pytests "the campaign, a few rows of it" -m campaign "$@"
             ;;
         unit) pytests "unit tests" -m "($fast) and not served" "${at_once[@]}" "$@" ;;

@@ -101,7 +101,7 @@ async def with_two_disks(rack: Rack) -> Host:
     """One with sectors of 512 bytes that ends within a block, and an NVMe drive with sectors of 4096 bytes."""
     drive = (
         "-blockdev", "driver=raw,node-name=nvme4k,file.driver=file,file.filename={folder}/nvme.img",
-        "-device", f"nvme,id={NVME_4KN},drive=nvme4k,serial={NVME_4KN},logical_block_size=4096,physical_block_size=4096",
+        "-device", f"nvme,ioeventfd=off,id={NVME_4KN},drive=nvme4k,serial={NVME_4KN},logical_block_size=4096,physical_block_size=4096",
     )  # fmt: skip
     host = await rack.host(Hardware(name="cut", disks=(Disk(serial=SLOW, size_bytes=SIZES[SLOW]),), more=drive))
     with path_of(host, NVME_4KN).open("xb") as file:
@@ -165,6 +165,7 @@ async def told(run: Run, serial: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_a_power_cut_costs_what_was_not_flushed_and_every_byte_is_verified_in_the_end(
     rack: Rack, image: None
