@@ -33,7 +33,7 @@ IDENTITY = Identity(smbios_uuid="6a1ee1f2-7f0d-4c7c-9f55-0a1b2c3d4e5f", macs=(MA
 SPRINT: Profile = replace(
     TASTE,
     name="sprint",
-    cpu_stress=CpuStressKnobs(cpu_s=1, ram_s=1, ram_s_per_gib=0, core_s=0, ram_cover=0.0),
+    cpu_stress=CpuStressKnobs(cpu_s=1, ram_s=1, ram_s_per_gib=0.0, core_s=0, ram_cover=0.0),
     storage=StorageKnobs(surface=SurfaceMode.FULL, fio_s=1, countdown_s=1),
     network=NetworkKnobs(seconds=1),
     burn=BurnKnobs(seconds=1, mem_pct=10),
