@@ -9,18 +9,15 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.fakes import honest
 from tests.fakes.rig import free_ports
 from tests.fakes.scratch_disk import ScratchDisk, scratch_disk
-from tests.machine.agent.test_hold_real import Hold, clear
+from tests.machine.agent.holding import Hold, clear, config_in
 from vetting import serve, wire
-from vetting.config import Config
 from vetting.domain.hostspec import ExpectedSpec
 from vetting.domain.states import RunState
 from vetting.store import artifacts, audit, checkpoints, runs
@@ -43,17 +40,7 @@ def disk(tmp_path: Path) -> Iterator[ScratchDisk]:
 @pytest.fixture
 async def hold(tmp_path: Path, disk: ScratchDisk) -> AsyncIterator[Hold]:
     os.makedirs("/run/sshd", exist_ok=True)
-    plain = Config()
-    config = replace(
-        plain,
-        server=replace(plain.server, listen="127.0.0.1", port=0, data_dir=str(tmp_path / "data")),
-        boot=replace(plain.boot, http_port=free_ports(1)[0], address="127.0.0.1"),
-        netconsole=replace(plain.netconsole, port=0),
-        iperf=replace(plain.iperf, bind="127.0.0.1", host="127.0.0.1", ports=range(0)),
-        heartbeat=replace(plain.heartbeat, interval_s=0.3),
-        profiles={**plain.profiles, "sprint": honest.SPRINT},
-    )
-    async with serve.running(config, strict=True) as server:
+    async with serve.running(config_in(tmp_path), strict=True) as server:
         token = (tmp_path / "data" / serve.LOCAL_TOKEN).read_text()
         one = Hold(server, tmp_path, token, port=free_ports(1)[0])
         await server.desk.people.add_host(
