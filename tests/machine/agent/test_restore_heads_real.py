@@ -142,7 +142,8 @@ async def test_blkid_says_what_it_said_before_and_nothing_but_the_ends_was_writt
     before = digest(disk)  # by now it holds data, and the gate on the host says so
     status, out, err = await typed(hold, serial, "--confirm", serial)
     assert status == 1 and "not put back" in out and "gpt" in out and digest(disk) == before, (out, err)
-    assert (await typed(hold, serial, "--confirm", serial, "--over-data"))[0] == 0
+    status, out, err = await typed(hold, serial, "--confirm", serial, "--over-data")
+    assert status == 0, (out, err)
 
 
 async def test_where_nobody_gets_in_the_two_commands_are_printed_and_they_do_it(hold: Hold, disk: ScratchDisk) -> None:
